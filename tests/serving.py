@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from builders import command
+from fusionrec.index import Place
 from fusionrec.ledger import Ledger
 from fusionrec.service.app import create_app
 from fusionrec.service.server import _bound, _config, _Server
@@ -59,12 +60,12 @@ def _names_no_command(response: httpx.Response) -> None:
 
 
 @contextmanager
-def opened(workspace: Workspace, **settings: Any) -> Iterator[Shop]:
+def opened(workspace: Workspace, place: Place | str = "", **settings: Any) -> Iterator[Shop]:
     """A service over a workspace; it has no limit of requests unless one is given."""
     ledger = Ledger(workspace.ledger)
     secret = ledger.add_key(f"admin-{len(ledger.keys())}", ["read", "feedback", "admin"])
     given = ServiceSettings(**{"rate": 0.0, "port": 0, **settings})
-    app = create_app(workspace, settings=given)
+    app = create_app(workspace, place, settings=given)
     with _bound(given) as listening:
         server = _Server(_config(app, given))
         thread = threading.Thread(target=server.run, args=([listening],))

@@ -61,6 +61,9 @@ def test_nothing_secret_is_shown() -> None:
     [
         ({"timeout": 0.0}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),
+        ({"search_timeout": -1.0}, "search_timeout"),
+        ({"replicas": 0}, "replicas"),
+        ({"shards": 17}, "shards"),
         ({"password": SECRET}, "needs a user"),
         ({"ca": "/no/such.pem"}, "no file of certificates"),
         ({"uri": "http://h", "ca": __file__}, "https"),
@@ -81,6 +84,9 @@ def test_options_win_over_the_environment_and_that_over_the_file(tmp_path: Path)
     assert place_from({"uri": "x.db", "timeout": "9"}, environment, file).timeout == 9
     assert place_from({"uri": "x.db"}, environment, file).uri == str(Path("x.db").resolve())
     assert place_from({}, {}, tmp_path / "none") == Place()
+    assert place_from({"replicas": "2"}, {"FUSIONREC_MILVUS_SHARDS": "3"}, file) == Place(
+        "http://file", "f", database="f", timeout=5.0, replicas=2, shards=3
+    )
     # Who is named nearer to hand is meant, not the token from further out.
     named = place_from({"user": "me", "password": "p"}, {"FUSIONREC_MILVUS_TOKEN": "t"}, file)
     assert named.credentials == "me:p"
@@ -96,6 +102,7 @@ def test_options_win_over_the_environment_and_that_over_the_file(tmp_path: Path)
         (f"[milvus]\npassword = '{SECRET}", "cannot be read as TOML"),
         ("[milvus]\npassword = 123456", "a text in quotes"),
         ("[milvus]\ntimeout = 'soon'", "number of seconds"),
+        ("[milvus]\nreplicas = 'two'", "a whole number"),
         ("milvus = 3", "must be a table"),
     ],
 )

@@ -92,6 +92,12 @@ def test_a_build_replaces_its_own_and_touches_no_other(path: Path) -> None:
     reopen(path, FILMS).close()
 
 
+def test_replicas_need_a_cluster(path: Path) -> None:
+    with pytest.raises(UsageError, match="keeps one copy, and 2 replicas are set") as raised:
+        build(Place(str(path), replicas=2), films(), 1)
+    assert raised.value.hint
+
+
 def test_missing(tmp_path: Path, path: Path) -> None:
     with pytest.raises(StoreMissingError) as raised:
         reopen(tmp_path / "nowhere" / "milvus.db", FILMS)

@@ -313,6 +313,41 @@ def test_an_index_of_rounded_vectors_answers_with_the_models_scores(place: Place
         index.store.drop(index.name)
 
 
+def test_replicas_without_nodes_are_noticed_before_rows_are_written(
+    place: Place, store: MilvusStore
+) -> None:
+    """This server has one query node."""
+    two, steps = replace(place, timeout=30.0, replicas=2), list[str]()
+    with pytest.raises(StoreError, match="too few query nodes") as raised:
+        build(two, FILMS, "twice", progress=lambda step, *_: steps.append(step))
+    assert type(raised.value) is StoreError
+    assert "replicas" in (raised.value.hint or "")
+    assert steps == []
+    store.drop(collection_name("twice", CHECKSUM))
+    with reopen(two, FILMS, "films") as index:  # what is loaded stays as it is
+        assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
+
+
+def test_shards_and_what_consistency_is_asked_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+    call = MilvusStore._call
+
+    def noted(store: MilvusStore, method: str, *args: Any, **options: Any) -> Any:
+        if method in ("search", "query"):
+            asked.append((method, options["consistency_level"]))
+        return call(store, method, *args, **options)
+
+    with build(replace(place, timeout=30.0, shards=3), FILMS, "shards") as index:
+        assert index.store._call("describe_collection", index.name)["num_shards"] == 3
+        monkeypatch.setattr(MilvusStore, "_call", noted)
+        index.store.count(index.name)
+        assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
+        assert asked == [("query", "Strong"), ("search", "Bounded")]
+        index.store.drop(index.name)
+
+
 def test_an_index_that_is_never_built_is_given_up(
     place: Place, store: MilvusStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

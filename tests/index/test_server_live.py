@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from milvus_server import MilvusServer
+from proxy import Mode, Proxy
 
 from fusionrec.deploy.build import build_index
 from fusionrec.deploy.hot_reload import LiveRecommender
@@ -77,3 +79,42 @@ def test_a_service_asked_by_many_at_once_answers_each_as_if_alone(
         for user, ids in zip(users, found, strict=True):
             assert ids == [item.id for item in wanted[user].items]
     assert max(sizes) > 1
+
+
+def test_a_service_behind_a_proxy_that_is_slow_stalls_or_breaks(
+    workspace: Workspace, server: MilvusServer, database: Place
+) -> None:
+    artifact = load(workspace)
+    user, limit = artifact.users.ids[9], 0.8
+    wanted = [item.id for item in exact(artifact).recommend(Query(user=user, k=5)).items]
+    with Proxy(int(server.uri.rpartition(":")[2])) as proxy:
+        place = replace(database, uri=proxy.uri, timeout=20.0, search_timeout=limit)
+        build_index(workspace, artifact, place)
+        with opened(workspace, place) as shop:
+            shop.state.live._retry = 0.2
+
+            def ask() -> tuple[str, list[str], float]:
+                start = time.monotonic()
+                answer = shop.client.get("/v1/recommendations", params={"user": user, "k": 5})
+                took, made = time.monotonic() - start, answer.json()
+                assert [item["id"] for item in made["items"]] == wanted
+                return made["place"], made["notes"], took
+
+            def is_back() -> bool:
+                ready = shop.client.get("/readyz").status_code == 200
+                return ready and ask()[:2] == (place.name, [])
+
+            assert is_back()
+            proxy.mode = "slow"
+            assert ask()[:2] == (place.name, [])
+            modes: tuple[Mode, ...] = ("stalls", "resets")
+            for mode in modes:
+                proxy.mode = mode
+                at, notes, took = ask()
+                assert (at, len(notes)) == ("exact", 1)
+                assert place.name in notes[0]
+                assert took < limit + 1.0
+                assert ask()[2] < 0.5  # it is not waited for again
+                assert shop.client.get("/readyz").status_code == 503
+                proxy.mode = "passes"
+                eventually(is_back, 60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +16,13 @@ from fusionrec.errors import ConfigError, UsageError
 
 VARIABLE = "FUSIONREC_MILVUS"  # prefix of the environment variables
 _SECRET = ("token", "password")
+_MAX_SHARDS = 16  # of a server as it is set up by default
+_NUMBERS: Mapping[str, tuple[Callable[[str], float], str]] = {
+    "timeout": (float, "a number of seconds"),
+    "search_timeout": (float, "a number of seconds"),
+    "replicas": (int, "a whole number"),
+    "shards": (int, "a whole number"),
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +40,11 @@ class Place(Settings):
         ca: file of CA certificates (PEM), for https only; empty: the system's.
         server_name: the name in the server's certificate, if it is not the host's.
         timeout: seconds for one request.
+        search_timeout: seconds for one search, for which an answer may be waiting.
+        replicas: copies of each collection that a cluster keeps loaded, each on query nodes of its
+            own; for collections that are not loaded yet.
+        shards: into which a collection's writes are split, up to 16; 0: the server's default. For
+            new collections.
 
     Raises:
         UsageError: the URI is of no known form.
@@ -47,6 +59,9 @@ class Place(Settings):
     ca: str = ""
     server_name: str = ""
     timeout: float = 30.0
+    search_timeout: float = 5.0
+    replicas: int = 1
+    shards: int = 0
 
     def __post_init__(self) -> None:
         if self.uri:
@@ -54,8 +69,13 @@ class Place(Settings):
                 # An explicit setting overrides the URI.
                 if value and (name == "uri" or not getattr(self, name)):
                     object.__setattr__(self, name, value)
-        if not (math.isfinite(self.timeout) and self.timeout > 0):
-            raise ConfigError(f"timeout must be seconds above 0, got {self.timeout!r}")
+        for name in ("timeout", "search_timeout"):
+            if not (math.isfinite(seconds := getattr(self, name)) and seconds > 0):
+                raise ConfigError(f"{name} must be seconds above 0, got {seconds!r}")
+        if self.replicas < 1:
+            raise ConfigError(f"replicas must be 1 or more, got {self.replicas}")
+        if not 0 <= self.shards <= _MAX_SHARDS:
+            raise ConfigError(f"shards must be 0 to {_MAX_SHARDS}, got {self.shards}")
         if self.password and not self.user and not self.token:
             raise ConfigError("a password needs a user", hint=f"set {VARIABLE}_USER")
         if self.ca and not Path(self.ca).is_file():
@@ -129,12 +149,12 @@ def place_from(
         # Checked here, so that the message lacks the value.
         if not isinstance(settings.get(name, ""), str):
             raise ConfigError(f"milvus.{name} must be a text in quotes")
-    if isinstance(settings.get("timeout"), str):
-        try:
-            settings["timeout"] = float(settings["timeout"])
-        except ValueError:
-            text = settings["timeout"]
-            raise ConfigError(f"timeout must be a number of seconds, got {text!r}") from None
+    for name, (number, what) in _NUMBERS.items():
+        if isinstance(text := settings.get(name), str):
+            try:
+                settings[name] = number(text)
+            except ValueError:
+                raise ConfigError(f"{name} must be {what}, got {text!r}") from None
     return Place.from_dict(settings)
 
 

@@ -27,6 +27,7 @@ _UNAVAILABLE = (
 )
 _REFUSED = ("unauthenticated", "auth check", "permission_denied", "permissiondenied")
 _ENCRYPTION = ("certificate", "ssl_", "handshake", "verification check", "tsi_")
+_FEW_NODES = ("nodes not enough", "node not enough")  # of servers before 2.4, and later ones
 _READ_ONLY = "read-only file system"
 # Of an error of the operating system, these alone mean that contents are missing or of another
 # kind; the others say that it refuses: the disk is read-only, broken, or over its quota.
@@ -92,6 +93,10 @@ def _translate(
         mapped = StoreMissingError(f"{place}: {message}", code="not_indexed")
     elif code == _DATABASE_NOT_FOUND:
         mapped = StoreMissingError(f"{place}: {message}", code="unknown_database")
+    elif any(words in lowered for words in _FEW_NODES):
+        hint = "each replica needs query nodes of its own: add some, or set fewer [milvus] replicas"
+        said = f"{place} has too few query nodes for the replicas that are set ({message})"
+        mapped = StoreError(said, hint=hint)
     elif _is_server(place) and any(words in lowered for words in _ENCRYPTION):
         hint = "check FUSIONREC_MILVUS_CA, FUSIONREC_MILVUS_SERVER_NAME, and http against https"
         mapped = StoreUnavailableError(f"{place} cannot be reached safely ({message})", hint=hint)

@@ -55,7 +55,7 @@ class MilvusStore:
         server: the software there.
 
     Raises:
-        UsageError: the URI has no known form.
+        UsageError: the URI has no known form, or replicas are set for Milvus Lite.
         StoreMissingError: there is no such local store, and ``create`` is False.
         StoreUnavailableError: it cannot be reached, or another process has it.
         StoreDamagedError: there is something else at the path.
@@ -67,6 +67,11 @@ class MilvusStore:
             raise UsageError("a store needs a URI", hint="a path that ends in .db, or http://host")
         self.place = address.name
         self._timeout, self._secrets = address.timeout, address.secrets
+        self._search_timeout = min(address.search_timeout, address.timeout)
+        self._shards: dict[str, Any] = {"num_shards": address.shards} if address.shards else {}
+        self._replicas: dict[str, Any] = (
+            {"replica_number": address.replicas} if address.replicas > 1 else {}
+        )
         self._folder = None if address.is_server else Path(address.uri)
         self._client: Any = None
         with self._translated():
@@ -76,6 +81,11 @@ class MilvusStore:
                 self._client = connect(address)
         try:
             self.server = ServerInfo(str(self._call("get_server_version")), self._folder)
+            if self.server.lite and self._replicas:
+                raise UsageError(
+                    f"{self.server.title} keeps one copy, and {address.replicas} replicas are set",
+                    "replicas need a Milvus cluster: leave them out of [milvus], or set 1",
+                )
         except BaseException:
             self.close()
             raise
@@ -175,7 +185,7 @@ class MilvusStore:
         text = json.dumps(note, sort_keys=True)
         with self._translated(reading=False):
             schema = collection_schema(self._client, layout, d, text)
-        options = self.server.note_options(text)
+        options = self.server.note_options(text) | self._shards
         self._call("create_collection", name, schema=schema, reading=False, **options)
 
     def note(self, name: str) -> dict[str, Any]:
@@ -196,12 +206,15 @@ class MilvusStore:
         """Adds the vector index, for inner products, to an empty collection that will have n rows.
 
         Raises:
-            StoreError: the place has no such index type.
+            StoreError: the place has no such index type, or too few query nodes for its replicas.
         """
         index = self._client.prepare_index_params()
         params = build_params(kind, n)
         index.add_index(VECTOR, index_type=kind, metric_type="IP", params=params)
         self._call("create_index", name, index, reading=False, sync=False)
+        if self._replicas:  # too few nodes are noticed here, before rows are written
+            self.load(name)
+            self._call("release_collection", name)
 
     def finish(self, name: str, n: int, progress: Callable[[int], None] = lambda _: None) -> None:
         """Makes the n rows durable and the collection searchable. Calls ``progress`` with the
@@ -231,27 +244,42 @@ class MilvusStore:
         self.load(name)
 
     def load(self, name: str) -> None:
-        """Loads a collection, so that it can be searched.
+        """Loads a collection with all its replicas, so that it can be searched. One that is loaded
+        stays as it is: a server refuses another number of replicas.
 
         Raises:
-            StoreUnavailableError: a request took longer than the place's timeout, or loading
-                longer than ten minutes.
+            StoreUnavailableError: a request took longer than the place's timeout, or loading has
+                not moved for ten minutes.
+            StoreError: there are too few query nodes for the replicas.
         """
+        if self.state(name) == "Loaded":
+            return
         # Not in one request: that could not tell a hanging server from one that loads.
-        self._call("load_collection", name, _async=True)
-        end = time.monotonic() + _LONG
-        while (state := self.state(name)) != "Loaded":
+        self._call("load_collection", name, _async=True, **self._replicas)
+        before, end = -1, time.monotonic() + _LONG
+        while True:
+            state, done = self._load_state(name)
+            if state == "Loaded":
+                return
+            if done > before:
+                before, end = done, time.monotonic() + _LONG
             if time.monotonic() > end:
                 raise StoreUnavailableError(
-                    f"{self.place} has not loaded {name} after {_LONG} s, it is {state}",
+                    f"{self.place} has not loaded {name}, it is {state} and has not moved for "
+                    f"{_LONG} s",
                     hint="look at the server's log, and at its memory",
                 )
             time.sleep(_POLL)
 
     def state(self, name: str) -> str:
         """The load state: ``Loaded``, ``Loading``, ``NotLoad`` or ``NotExist``."""
-        state = self._call("get_load_state", name)["state"]
-        return str(getattr(state, "name", state))
+        return self._load_state(name)[0]
+
+    def _load_state(self, name: str) -> tuple[str, int]:
+        """The state, and how many percent of all replicas are loaded; -1 where that is unknown."""
+        found = self._call("get_load_state", name)
+        state = found["state"]
+        return str(getattr(state, "name", state)), int(found.get("progress", -1))
 
     def index_type(self, name: str) -> str:
         """The type of a collection's vector index; empty if it has none."""
@@ -285,10 +313,14 @@ class MilvusStore:
         """Milvus' results among n rows, one for each vector: int64 [m] rows, float32 [m] scores,
         best first; rows may repeat.
 
-        Not ``settled``, a server first waits for our latest writes.
+        Not ``settled``, a server first waits for our latest writes: consistency "Session". Else it
+        is "Bounded", which never waits: rows are flushed before a collection is loaded, and not
+        written again, so each replica that is loaded holds all of them. Queries, which count and
+        compare, are "Strong".
         """
         options = self.server.search_options(kind, limit, n, settled=settled)
         options |= {"filter": expression, "anns_field": VECTOR, "limit": limit}
+        options["timeout"] = self._search_timeout
         results = self._call("search", name, list(vectors), **options)
         with self._translated():
             # Without a dictionary for each hit, which would take longer than the rest.
