@@ -316,7 +316,7 @@ def test_an_index_of_rounded_vectors_answers_with_the_models_scores(place: Place
 def test_replicas_without_nodes_are_noticed_before_rows_are_written(
     place: Place, store: MilvusStore
 ) -> None:
-    """This server has one query node."""
+    """The server has one query node."""
     two, steps = replace(place, timeout=30.0, replicas=2), list[str]()
     with pytest.raises(StoreError, match="too few query nodes") as raised:
         build(two, FILMS, "twice", progress=lambda step, *_: steps.append(step))

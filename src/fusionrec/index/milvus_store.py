@@ -68,10 +68,10 @@ class MilvusStore:
         self.place = address.name
         self._timeout, self._secrets = address.timeout, address.secrets
         self._search_timeout = min(address.search_timeout, address.timeout)
-        self._shards: dict[str, Any] = {"num_shards": address.shards} if address.shards else {}
-        self._replicas: dict[str, Any] = (
-            {"replica_number": address.replicas} if address.replicas > 1 else {}
-        )
+        several: dict[str, Any] = {"replica_number": address.replicas}
+        self._replicas = several if address.replicas > 1 else {}
+        split: dict[str, Any] = {"num_shards": address.shards}
+        self._shards = split if address.shards else {}
         self._folder = None if address.is_server else Path(address.uri)
         self._client: Any = None
         with self._translated():
