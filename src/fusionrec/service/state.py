@@ -183,7 +183,8 @@ class ServiceState:
     def _note_folders(self) -> None:
         """Notes the folders that messages may name from now on."""
         files = [self.ledger.file] if self.ledger.file else []
-        if "://" not in (shared := self.workspace.shared_versions) and shared:
+        shared = self.workspace.shared_versions.removeprefix("file://")
+        if shared and "://" not in shared:
             files.append(Path(shared, "manifest"))
         with suppress(LedgerError):
             noted = {activation.place for activation in self.ledger.activations()}
