@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
@@ -40,13 +41,15 @@ from quick import leave_out
 def workers() -> Iterator[Engine]:
     leave_out("Ray")
     pytest.importorskip("ray")
-    before = set(Path("/tmp").glob("fusionrec-ray-*"))
+    before = set(Path(tempfile.gettempdir()).glob("fusionrec-ray-*"))
     with pytest.MonkeyPatch.context() as patch:
         path = os.environ.get("PYTHONPATH", "")
         patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), path]))
         with engine("ray", workers=2) as made:
+            mine = set(Path(tempfile.gettempdir()).glob("fusionrec-ray-*")) - before
+            assert {path.stat().st_mode & 0o777 for path in mine} == {0o700}
             yield made
-    assert not set(Path("/tmp").glob("fusionrec-ray-*")) - before
+    assert not any(path.exists() for path in mine)
 
 
 def double(number: int) -> tuple[int, int]:

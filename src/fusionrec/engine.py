@@ -201,8 +201,8 @@ def _check_reachable(address: str) -> None:
 def _unreachable(address: str, why: str) -> EngineError:
     return EngineError(
         f"Ray cannot be reached at {address}: {why}",
-        "RAY_ADDRESS is HOST:PORT as `ray start --head` prints it, with the same versions of Ray "
-        "and Python; without RAY_ADDRESS a Ray is started on this machine",
+        "RAY_ADDRESS is HOST:PORT as `ray start --head` prints it; Ray, Python and the token "
+        "(RAY_AUTH_TOKEN) must be the same there; without RAY_ADDRESS a Ray is started here",
         code="engine_unreachable",
     )
 
@@ -223,7 +223,7 @@ def _started(ray: Any, workers: int | None) -> Iterator[None]:
                 logging_level="error",
                 runtime_env={"env_vars": _ONE_THREAD},
                 _node_ip_address="127.0.0.1",
-                _temp_dir=folder,
+                _temp_dir=f"{folder}/ray",  # which Ray opens to everybody
             )
         except Exception as error:  # Ray raises whatever its parts raise
             raise EngineError(
