@@ -12,17 +12,21 @@ import paddle
 import pytest
 
 from fusionrec.errors import TrainingError
+from fusionrec.models import fusion
 from fusionrec.training.distributed import ProcessGroup
+from fusionrec.training.sparse import merged_rows
 
 WORKER = """
 import hashlib, sys
 from pathlib import Path
 from builders import carousel, sequence_recipe
+from fusionrec.models import fusion
 from fusionrec.workspace import Workspace
 from fusionrec.training.optimizer import weights
 from fusionrec.training.train import train
 from fusionrec.training.sequence_trainer import SequenceTrainer
 
+fusion.LARGE = 20  # the 30 items' table has sparse gradients, all else dense ones
 made = sequence_recipe(20, epochs=20, batch=150, validation=0.5, id_dropout=0.0)
 kept = []
 built = SequenceTrainer.build
@@ -78,6 +82,29 @@ def test_gradients_are_averaged_one_by_one(monkeypatch):
         assert p.grad.shape == p.shape
         assert p.grad.numpy() == pytest.approx(2 * before)
     assert not unused.weight.grad.numpy().any()
+
+
+def test_of_a_large_table_the_rows_that_any_process_read_are_averaged(monkeypatch):
+    """As if the other process had read rows 7, 2 and 2 with gradients of 1, 2 and 3."""
+    monkeypatch.setattr(fusion, "LARGE", 10)
+    network = paddle.nn.LayerList([fusion.embedding(10, 2), paddle.nn.Linear(2, 1)])
+    network[0](paddle.to_tensor([5, 2])).sum().backward()
+    lengths = []
+
+    def gather(_, values):
+        lengths.append(len(values))
+        other = {1: [3], 3: [7, 2, 2]}[len(values)] if values.ndim == 1 else [[1.0], [2.0], [3.0]]
+        other = paddle.to_tensor(other, dtype=values.dtype)
+        return paddle.stack([values, paddle.broadcast_to(other, values.shape)])
+
+    monkeypatch.setattr(ProcessGroup, "_gather", gather)
+    monkeypatch.setattr(ProcessGroup, "_sum", lambda _, values: values)
+    ProcessGroup(2, 0).average(network)
+    rows, values = merged_rows(network[0].weight.grad)
+    assert lengths == [1, 3, 3]
+    assert [row for row in rows if row] == [2, 5, 7]  # row 0 fills messages up
+    assert values.numpy()[rows > 0, 0].tolist() == [3.0, 0.5, 0.5]
+    assert not values.numpy()[rows == 0].any()
 
 
 def test_a_lost_process_is_an_error_that_says_what_to_do(monkeypatch):

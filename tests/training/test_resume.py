@@ -17,6 +17,7 @@ from builders import as_options, command, recipe, stop_at
 from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
+from fusionrec.models import fusion
 from fusionrec.models.presets import Recipe
 from fusionrec.training import checkpoint
 from fusionrec.training.fusion_trainer import FusionTrainer
@@ -62,6 +63,24 @@ def test_ctrl_c_keeps_a_checkpoint_and_resuming_ends_in_the_same_vectors(
     assert np.array_equal(resumed.item_vectors, unbroken)
     assert [e["number"] for e in resumed.manifest["training"]["epochs"]] == [1, 2, 3]
     assert not list(workspace.checkpoints.glob("*"))
+
+
+def test_a_training_with_large_tables_goes_on_as_if_it_had_not_stopped(
+    dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(fusion, "LARGE", 20)
+    whole = train(dataset, MADE, Workspace(tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset, MADE, Workspace(tmp_path), stop_at(2, 2))
+    resumed = train(dataset, MADE, Workspace(tmp_path), resume=True)
+    assert np.array_equal(resumed.item_vectors, whole.item_vectors)
+
+
+def test_a_former_checkpoint_of_large_tables_is_refused(dataset, stopped, monkeypatch):
+    monkeypatch.setattr(fusion, "LARGE", 20)
+    with pytest.raises(TrainingError, match="of an earlier version") as caught:
+        train(dataset, MADE, stopped, resume=True)
+    assert "--resume" in caught.value.hint
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -12,6 +12,7 @@ from fusionrec.data.schema import Field, Side
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.presets import FusionSettings
 
+LARGE = 8192  # rows of an embedding whose gradients are sparse; fewer are as fast dense
 SPREAD = 0.05  # of embeddings: small, so that an id seen once or twice stays near the mean of all
 _ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
@@ -97,7 +98,7 @@ class _Embedded(nn.Layer):
     def __init__(self, size: int, width: int, activation: type[nn.Layer], dropout: float) -> None:
         super().__init__()
         self.width = width
-        self.embedding = nn.Embedding(size, width, weight_attr=normal(SPREAD))
+        self.embedding = embedding(size, width)
         self.dense = nn.Linear(width, width)
         self.activation = activation()
         self.dropout = nn.Dropout(dropout)
@@ -129,7 +130,7 @@ class _Text(nn.Layer):
     def __init__(self, size: int, settings: FusionSettings, activation: type[nn.Layer]) -> None:
         super().__init__()
         self.width = settings.filters * len(settings.windows)
-        self.embedding = nn.Embedding(size, settings.word_width, weight_attr=normal(SPREAD))
+        self.embedding = embedding(size, settings.word_width)
         self.windows, self.filters = settings.windows, settings.filters
         self.word_width = settings.word_width
         self.convolutions = nn.LayerList(
@@ -152,6 +153,11 @@ class _Text(nn.Layer):
             read = self.activation(convolution(flat)).reshape([-1, length, self.filters])
             pooled.append((read * present).sum(axis=1) / count)
         return paddle.concat(pooled, axis=-1)
+
+
+def embedding(size: int, width: int) -> nn.Embedding:
+    """A table of ``size`` rows; of a large one a gradient holds only the rows that were read."""
+    return nn.Embedding(size, width, sparse=size >= LARGE, weight_attr=normal(SPREAD))
 
 
 def normal(spread: float) -> paddle.ParamAttr:

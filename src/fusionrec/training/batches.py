@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+MOST_USERS = 1024  # in a group, on average: what a step costs grows with users times items
+MOST_ITEMS = 2048  # in a group; of more as many are drawn in each minibatch, beside the rated ones
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -14,10 +17,12 @@ class Batch:
 
     Attributes:
         users, items: int [u] and [i], distinct positions. ``items`` holds every trained item of
-            the block, rated in it or not: the unrated ones are the ranking term's negatives.
+            the block, rated in it or not: the unrated ones are the ranking term's negatives. Of a
+            large block these are a draw.
         user, item: int [n], indices in ``users`` and ``items`` of each rating.
         rating: float32 [n].
         weight: float32 [n], of each rating in the ranking term; 0 leaves it out.
+        stands_for: float32 [i], items of the block for which each of them counts; None: 1 each.
     """
 
     users: np.ndarray
@@ -26,6 +31,7 @@ class Batch:
     item: np.ndarray
     rating: np.ndarray
     weight: np.ndarray
+    stands_for: np.ndarray | None = None
 
 
 class Blocks:
@@ -63,9 +69,11 @@ class Blocks:
         self._seed = seed
         blocks: int = max(1, round(len(user) / batch))
         distinct = np.count_nonzero(np.bincount(user)) / len(self._trained)
-        # Square blocks have the fewest rows for both towers.
+        # Square blocks have the fewest rows for both towers, while their users rate many of their
+        # items; in sparse data a block would have about as many users and items as ratings.
         square = round((blocks * distinct) ** 0.5)
-        self.user_groups = max(1, min(blocks, square))
+        least = round(distinct * len(self._trained) / MOST_USERS)
+        self.user_groups = max(1, min(blocks, max(square, least)))
         self.item_groups = max(1, round(blocks / self.user_groups))
 
     def __len__(self) -> int:
@@ -87,7 +95,33 @@ class Blocks:
         ]
         for chosen in rng.permutation(len(self))[start:]:
             rows = order[ends[chosen - 1] if chosen else 0 : ends[chosen]]
-            items = members[chosen % self.item_groups]
+            items, stands_for = members[chosen % self.item_groups], None
+            if len(items) > MOST_ITEMS:
+                drawn = np.random.default_rng([self._seed, 4, number, chosen])
+                items, stands_for = _draw(items, self._item[rows], drawn)
             users, user = np.unique(self._user[rows], return_inverse=True)
             item = np.searchsorted(items, self._item[rows])
-            yield Batch(users, items, user, item, self._rating[rows], self._weight[rows])
+            rating, weight = self._rating[rows], self._weight[rows]
+            yield Batch(users, items, user, item, rating, weight, stands_for)
+
+
+def _draw(
+    members: np.ndarray, rated: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rated items of a block, and some of its others.
+
+    Args:
+        members: int [m], all of them, ascending.
+        rated: int [n], not distinct.
+        rng: draws the others.
+
+    Returns:
+        Items, int [i] ascending, and for how many of the block each of them counts, float32 [i]:
+        1 where it is rated, else one over the probability that it is drawn.
+    """
+    own = np.unique(rated)
+    found = np.union1d(own, members[rng.integers(len(members), size=MOST_ITEMS)])
+    probability = -np.expm1(MOST_ITEMS * np.log1p(-1 / len(members)))
+    stands_for = np.full(len(found), 1 / probability, dtype=np.float32)
+    stands_for[np.searchsorted(found, own)] = 1.0
+    return found, stands_for

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Self, TypeVar
 
+import numpy as np
 import paddle
 
 from fusionrec.errors import TrainingError
+from fusionrec.training.sparse import large_tables, merged_rows, set_rows
 
 T = TypeVar("T")
 
@@ -69,14 +72,19 @@ class ProcessGroup:
         return islice(minibatches, self.rank, steps * self.size, self.size)
 
     def average(self, network: paddle.nn.Layer) -> None:
-        """Replaces gradients by the mean over all processes.
+        """Averages gradients over the processes: of large tables only the rows that were read.
 
         Raises:
             TrainingError: another process is gone.
         """
         if self.size == 1:
             return
+        tables = large_tables(network)
+        for table in tables:
+            self._average_rows(table)
+        of_tables = {id(table) for table in tables}
         learned = [p for p in network.parameters() if not p.stop_gradient]
+        learned = [p for p in learned if id(p) not in of_tables]
         parts = [paddle.zeros_like(p) if p.grad is None else p.grad for p in learned]
         # One message for all: each has a fixed cost.
         whole = paddle.concat([part.flatten() for part in parts])
@@ -87,6 +95,27 @@ class ProcessGroup:
             p.grad = (whole[start : start + size] / self.size).reshape(part.shape)
             start += size
 
+    def _average_rows(self, table: paddle.Tensor) -> None:
+        """The same of a table's sparse gradient, which every process has of other rows."""
+        rows, values = np.zeros(0, np.int64), paddle.zeros([0, table.shape[1]])
+        if table.grad is not None:
+            rows, values = merged_rows(table.grad)
+        most = int(self._gather(paddle.to_tensor([len(rows)])).max())
+        if not most:
+            return
+        # Messages of one length: row 0, with a gradient of 0, fills up.
+        short = most - len(rows)
+        padded = paddle.concat([values, paddle.zeros([short, table.shape[1]])])
+        everyone = self._gather(paddle.to_tensor(np.pad(rows, (0, short))))
+        set_rows(table, everyone.flatten(), self._gather(padded).flatten(0, 1) / self.size)
+
+    def _gather(self, values: paddle.Tensor) -> paddle.Tensor:
+        """All processes' values, each of one shape: [size, ...]."""
+        found: list[paddle.Tensor] = []
+        with _told():
+            paddle.distributed.all_gather(found, values)
+        return paddle.stack(found)
+
     def total(self, *values: float) -> list[float]:
         """The sums of all processes' values."""
         if self.size == 1:
@@ -96,9 +125,16 @@ class ProcessGroup:
         return [float(x) for x in sums]
 
     def _sum(self, values: Any) -> None:
-        try:
+        with _told():
             paddle.distributed.all_reduce(values)
-        except RuntimeError as error:
-            raise TrainingError(
-                "another process of this training is gone", "start all of them again and resume"
-            ) from error
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Says what to do where another process does not answer."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise TrainingError(
+            "another process of this training is gone", "start all of them again and resume"
+        ) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import paddle
 from paddle import nn
@@ -56,16 +58,19 @@ class FusionNetwork(nn.Layer):
         indices = paddle.to_tensor(batch.user * len(batch.items) + batch.item)
         rated = paddle.gather(cosines.flatten(), indices)
         error = squared_error(rated, paddle.to_tensor(self.map.target(batch.rating)), SCALE)
-        loss = s.squared * error
+        loss, log_count = s.squared * error, None
+        if batch.stands_for is not None:
+            log_count = paddle.to_tensor(np.log(batch.stands_for))
         liked = np.flatnonzero(batch.weight)
         if s.ranking and len(liked):
             chosen, weight = paddle.to_tensor(liked), paddle.to_tensor(batch.weight[liked])
             of_user = paddle.gather(user, chosen)
             at = paddle.gather(rated, chosen)
-            loss = loss + s.ranking * ranking_loss(cosines, of_user, at, weight, s.temperature)
+            ranked = ranking_loss(cosines, of_user, at, weight, s.temperature, log_count)
+            loss = loss + s.ranking * ranked
         if s.exposure:
             logits = self.exposure(user_branches, item_branches)
-            loss = loss + s.exposure * exposure_loss(logits, user, indices)
+            loss = loss + s.exposure * exposure_loss(logits, user, indices, log_count)
         return loss, error
 
     def read(self, side: Side, positions: np.ndarray, rng: np.random.Generator) -> paddle.Tensor:
@@ -86,17 +91,50 @@ class FusionNetwork(nn.Layer):
         tower = self.user if side == "user" else self.item
         return tower.read(list(inputs.values()))
 
-    def vectors(self, side: Side) -> np.ndarray:
-        """Vectors of all users or items of the data set, float32 [n, dim], with current weights."""
-        encoded, parts = list(self._encoded[side].values()), []
+    def vectors(self, side: Side, positions: np.ndarray | None = None) -> np.ndarray:
+        """Vectors of users or items, float32 [n, dim], with the current weights.
+
+        Args:
+            side: users or items.
+            positions: int [n], in the data set's table; all by default.
+        """
+        encoded = list(self._encoded[side].values())
         tower = self.user if side == "user" else self.item
-        self.eval()
-        with paddle.no_grad():
-            for begin in range(0, len(encoded[0]), CHUNK):
-                part = [x[begin : begin + CHUNK] for x in encoded]
-                parts.append(tower(part).numpy())
-        self.train()
-        return np.concatenate(parts)
+        return in_chunks(self, tower, encoded, positions)
+
+
+def in_chunks(
+    network: nn.Layer,
+    tower: nn.Layer,
+    encoded: Sequence[paddle.Tensor],
+    positions: np.ndarray | None = None,
+) -> np.ndarray:
+    """Vectors by a tower that reads only fields, float32 [n, dim], without dropout.
+
+    Args:
+        network: whose tower it is; it is in training before and after.
+        tower: of users or items.
+        encoded: arrays of all of them, [m, ...] each.
+        positions: int [n], which ones; all by default.
+    """
+    count = len(encoded[0]) if positions is None else len(positions)
+    vectors: np.ndarray | None = None
+    network.eval()
+    with paddle.no_grad():
+        for begin in range(0, count, CHUNK):
+            part = slice(begin, begin + CHUNK)
+            if positions is None:
+                inputs = [x[part] for x in encoded]
+            else:
+                at = paddle.to_tensor(positions[part])
+                inputs = [paddle.gather(x, at) for x in encoded]
+            found = tower(inputs).numpy()
+            if vectors is None:
+                vectors = np.empty((count, found.shape[1]), dtype=np.float32)
+            vectors[part] = found
+    network.train()
+    assert vectors is not None, "nobody is asked for"
+    return vectors
 
 
 def tensors(features: Features) -> dict[str, paddle.Tensor]:

@@ -15,10 +15,12 @@ from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.metrics import rmse
 from fusionrec.models.presets import Recipe, TrainingSettings
 from fusionrec.training.batches import Batch, Blocks
-from fusionrec.training.fusion_network import FusionNetwork
+from fusionrec.training.fusion_network import CHUNK, FusionNetwork
 from fusionrec.training.loop import Trainer
 from fusionrec.training.optimizer import adamw, check_lengths
 from fusionrec.training.progress import MetricInfo
+
+MOST_HELD = 100_000  # rows of a holdout: more would not choose another epoch
 
 
 class FusionTrainer(Trainer):
@@ -68,26 +70,44 @@ class FusionTrainer(Trainer):
 
     def validate(self) -> float | None:
         """See ``Trainer.validate``: RMSE in stars on the holdout."""
-        users, items = self.network.vectors("user"), self.network.vectors("item")
-        check_lengths(users, "user", self.state.epoch)
-        check_lengths(items, "item", self.state.epoch)
-        if not len(self.holdout):
+        data, rows = self.dataset, self.holdout
+        asked = rows if len(rows) else self.rows[:CHUNK]
+        user, users = np.unique(data.user[asked], return_inverse=True)
+        item, items = np.unique(data.item[asked], return_inverse=True)
+        of_users = self.network.vectors("user", user)
+        of_items = self.network.vectors("item", item)
+        check_lengths(of_users, "user", self.state.epoch)
+        check_lengths(of_items, "item", self.state.epoch)
+        if not len(rows):
             return None
-        predicted = predict(self.dataset, self.holdout, users, items)
-        return rmse(predicted, self.dataset.rating[self.holdout])
+        cosines = _cosines(of_users, of_items, users, items)
+        return rmse(self.network.map.rating(SCALE * cosines), data.rating[rows])
 
     def manifest_fields(self) -> dict[str, Any]:
         return {} if self.recipe.rates else {"score": {"kind": "ranking"}}
 
 
 def hold_out(rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Splits rows into training rows and a random holdout for validation, both sorted."""
-    count = min(round(len(rows) * share), len(rows) - 1)
+    """Splits rows into training rows and a random holdout for validation, both sorted; the holdout
+    has ``MOST_HELD`` rows at most.
+    """
+    count = min(round(len(rows) * share), len(rows) - 1, MOST_HELD)
     shuffled = np.random.default_rng([seed, 2]).permutation(rows)
     return np.sort(shuffled[count:]), np.sort(shuffled[:count])
 
 
 def predict(dataset: Dataset, rows: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
     """Ratings, float [n], that two sets of vectors, [., dim], predict for some interactions."""
-    cosine: np.ndarray = np.einsum("nd,nd->n", users[dataset.user[rows]], items[dataset.item[rows]])
-    return ScoreMap(*dataset.schema.rating_range).rating(SCALE * cosine)
+    cosines = _cosines(users, items, dataset.user[rows], dataset.item[rows])
+    return ScoreMap(*dataset.schema.rating_range).rating(SCALE * cosines)
+
+
+def _cosines(
+    users: np.ndarray, items: np.ndarray, user: np.ndarray, item: np.ndarray
+) -> np.ndarray:
+    """Products, float [n], of pairs of rows of two sets of vectors, [., dim]."""
+    found = np.empty(len(user), dtype=users.dtype)
+    for begin in range(0, len(user), CHUNK):  # the vectors of all pairs would be two large arrays
+        part = slice(begin, begin + CHUNK)
+        np.einsum("nd,nd->n", users[user[part]], items[item[part]], out=found[part])
+    return found

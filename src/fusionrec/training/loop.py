@@ -21,7 +21,7 @@ from fusionrec.models.presets import Recipe, SequenceRecipe, SequenceTraining, T
 from fusionrec.training.batches import Blocks
 from fusionrec.training.checkpoint import Checkpoint, run_settings
 from fusionrec.training.distributed import ProcessGroup
-from fusionrec.training.optimizer import LOWER, weights
+from fusionrec.training.optimizer import LOWER, RowAdamW, weights
 from fusionrec.training.process import defer_interrupts, prepare_process
 from fusionrec.training.progress import (
     Epoch,
@@ -68,7 +68,7 @@ class Trainer(ABC):
     encoder: Encoder
     batches: Blocks | Windows
     network: paddle.nn.Layer
-    optimizer: paddle.optimizer.Optimizer
+    optimizer: RowAdamW
 
     def __init__(
         self,
@@ -267,6 +267,7 @@ class Trainer(ABC):
         state = self.state
         error, count = self.group.total(state.error, state.count)
         train = self.figure(error / max(count, 1))
+        self.optimizer.settle()
         epoch = Epoch(state.epoch, train, self.validate(), state.seconds, count / state.seconds)
         state.epochs.append(epoch)
         if state.best is epoch:

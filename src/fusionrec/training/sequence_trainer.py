@@ -12,20 +12,24 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import Clock, HistoryFeatures, rating_levels
-from fusionrec.metrics import ItemSets, Ranking, mean
 from fusionrec.models.fusion import Tower
 from fusionrec.models.presets import SequenceRecipe, SequenceTraining
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.tables import Histories
-from fusionrec.training.fusion_network import tensors, withhold
+from fusionrec.training.draws import PoissonDraw
+from fusionrec.training.fusion_network import in_chunks, tensors, withhold
 from fusionrec.training.loop import Trainer
-from fusionrec.training.optimizer import check_lengths
+from fusionrec.training.optimizer import RowAdamW, check_lengths
 from fusionrec.training.progress import MetricInfo
 from fusionrec.training.softmax import softmax_loss
 from fusionrec.training.windows import SequenceBatch, Windows
 
 CLIP = 5.0  # largest norm of a step's gradient
 CHUNK = 64  # users per forward pass outside training
+SCORES = 2**26  # of a forward pass' users with all items, at most
+ALL_UP_TO = 20_000  # against which a target is ranked; a draw stands for larger catalogs
+NEGATIVES = 4096  # of that draw, on average
+MOST_HELD = 2000  # users of a holdout: more would not choose another epoch
 
 
 class SequenceTrainer(Trainer):
@@ -53,9 +57,10 @@ class SequenceTrainer(Trainer):
         )
         self._trained = np.unique(dataset.item[self.rows]).astype(np.int64)
         self._probability = self._draw_probabilities()
-        self.optimizer = paddle.optimizer.AdamW(
+        self._draw = None if self._probability is None else PoissonDraw(self._probability)
+        self.optimizer = RowAdamW(
+            self.network,
             learning_rate=s.learning_rate,
-            parameters=self.network.parameters(),
             beta2=0.98,
             weight_decay=0.0,
             grad_clip=nn.ClipGradByGlobalNorm(CLIP),
@@ -114,34 +119,48 @@ class SequenceTrainer(Trainer):
         check_lengths(items, "item", self.state.epoch)
         if not len(self.holdout):
             return None
-        data = self.dataset
-        users, targets = data.user[self.holdout], data.item[self.holdout]
-        relevant = ItemSets.of(users, targets, len(data.users))
-        seen = None
-        if not data.schema.repeats:
-            user, item = data.user[self.rows], data.item[self.rows]
-            target = np.full(len(data.users), -1)
-            target[users] = targets
-            before = item != target[user]  # the target may also be in the history
-            seen = ItemSets.of(user[before], item[before], len(data.users))
-        candidates = np.zeros(len(items), dtype=bool)
-        candidates[self._trained] = True
-        candidates[targets] = True
-        now = np.full(len(data.users), np.nan)
-        if data.time is not None:
-            now[users] = data.time[self.holdout]
-        ranking = Ranking(relevant, len(items), 10, seen, candidates)
-        users = np.sort(users)
-        for begin in range(0, len(users), CHUNK):
-            part = users[begin : begin + CHUNK]
-            vectors = self.network.user_vectors(items, part, self.histories, now[part])
-            ranking.add(part, vectors @ items.T)
-        return mean(ranking.result().ndcg(10))
+        data, rows = (
+            self.dataset,
+            self.holdout[np.argsort(self.dataset.user[self.holdout], kind="stable")],
+        )
+        users, targets = data.user[rows], data.item[rows]
+        left_out = np.ones(len(items), dtype=bool)
+        left_out[self._trained] = left_out[targets] = False
+        now = np.full(len(rows), np.nan) if data.time is None else data.time[rows].astype(float)
+        ranks, at_once = [], max(1, min(CHUNK, SCORES // len(items)))
+        for begin in range(0, len(rows), at_once):
+            part = slice(begin, begin + at_once)
+            vectors = self.network.user_vectors(items, users[part], self.histories, now[part])
+            check_lengths(vectors, "user", self.state.epoch)
+            scores = vectors @ items.T
+            scores[:, left_out] = -np.inf
+            ranks.append(self._ranks(scores, users[part], targets[part]))
+        rank = np.concatenate(ranks)
+        return float(np.where(rank <= 10, 1 / np.log2(rank + 1), 0.0).mean())
+
+    def _ranks(self, scores: np.ndarray, users: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Each user's rank of a target item among all others, int [n], 1 the first.
+
+        ``scores``, float32 [n, items], are overwritten: what a user has taken is not ranked, unless
+        people take items again.
+        """
+        own = scores[np.arange(len(users)), targets]
+        if not self.dataset.schema.repeats:
+            for row, user in enumerate(users):
+                scores[row, self.histories.of(int(user)).items] = -np.inf
+            scores[np.arange(len(users)), targets] = own  # it may also be in the history
+        above = (scores > own[:, None]).sum(axis=1)
+        # Of items with the same score the first in the catalog comes first.
+        equal = scores == own[:, None]
+        before = [row[:target].sum() for row, target in zip(equal, targets, strict=True)]
+        return np.asarray(1 + above + before)
 
     def _draw_probabilities(self) -> np.ndarray | None:
         """Each trained item's probability as a negative, by popularity; None for all items."""
-        wanted = self.settings.negatives
-        if not wanted or wanted >= len(self._trained):
+        wanted, items = self.settings.negatives, len(self._trained)
+        if not wanted:
+            wanted = NEGATIVES if items > ALL_UP_TO else items
+        if wanted >= items:
             return None
         count = np.bincount(self.dataset.item[self.rows])[self._trained].astype(np.float64)
         # Items capped at 1 leave the others more than their share of popularity.
@@ -154,9 +173,9 @@ class SequenceTrainer(Trainer):
     def _negatives(
         self, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-        if self._probability is None:
+        if self._draw is None or self._probability is None:
             return None, None
-        drawn = np.flatnonzero(rng.random(len(self._probability)) < self._probability)
+        drawn = self._draw(rng)
         return self._trained[drawn], self._probability[drawn]
 
 
@@ -232,11 +251,7 @@ class SequenceNetwork(nn.Layer):
 
     def all_item_vectors(self) -> np.ndarray:
         """Vectors of every item, float32 [items, dim], with the current weights."""
-        self.eval()
-        with paddle.no_grad():
-            vectors: np.ndarray = self.item(list(self._items.values())).numpy()
-        self.train()
-        return vectors
+        return in_chunks(self, self.item, list(self._items.values()))
 
     def user_vectors(
         self,
@@ -275,7 +290,7 @@ def _targets(batch: SequenceBatch) -> tuple[np.ndarray, np.ndarray]:
 def hold_out_latest(
     dataset: Dataset, rows: np.ndarray, share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Holds out the latest row of some users who have three rows or more.
+    """Holds out the latest row of some users who have three rows or more, ``MOST_HELD`` at most.
 
     Returns:
         The training rows and the holdout, one row for each of these users, both ascending.
@@ -286,5 +301,8 @@ def hold_out_latest(
     latest = np.flatnonzero(np.r_[user[order][1:] != user[order][:-1], True])
     enough = latest[np.bincount(user)[user[order][latest]] >= 3]
     drawn = np.random.default_rng([seed, 2]).random(len(enough)) < share
-    holdout = np.sort(rows[order[enough[drawn]]])
+    holdout = rows[order[enough[drawn]]]
+    if len(holdout) > MOST_HELD:
+        holdout = np.random.default_rng([seed, 6]).permutation(holdout)[:MOST_HELD]
+    holdout = np.sort(holdout)
     return np.setdiff1d(rows, holdout), holdout
