@@ -36,9 +36,11 @@ test: lint
 
 # Before a release, half an hour more: also that the wheel is whole and runs, the service against a
 # dictionary for many more steps, two minutes of kills, full disks, pauses and locks, every pair of
-# commands at once, every write that fails once, and 1,000 mutated inputs.
+# commands at once, every write that fails once, two machines that train together, and 1,000 mutated
+# inputs.
 test-all: test
 	$(RUN) tests/wheel_check.py
+	$(RUN) tests/two_machines.py
 	FUSIONREC_EXAMPLES=100 $(RUN) -m pytest tests/service/test_model_in_memory.py
 	$(RUN) benchmarks/history_check.py --seconds 120
 	$(RUN) benchmarks/at_once.py

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fusionrec.data.dataset import Dataset
+from fusionrec.training import batches
 from fusionrec.training.batches import Batch, Blocks
 
 
@@ -86,3 +87,27 @@ def test_each_rating_keeps_its_weight(dataset):
     blocks = Blocks(dataset.user, dataset.item, dataset.rating, weight, batch=300, seed=0)
     for batch in blocks.epoch(1):
         assert np.array_equal(batch.weight, batch.rating * 2)
+
+
+def test_of_a_large_block_the_rated_items_and_a_draw_stand_for_all(monkeypatch):
+    monkeypatch.setattr(batches, "MOST_ITEMS", 30)
+    user, item = np.repeat(np.arange(20), 10), np.arange(200)
+    blocks = Blocks(user, item, np.ones(200, np.float32), batch=100, seed=0)
+    members, counted = 200 / blocks.item_groups, []
+    assert members > 30
+    for epoch in range(200):
+        for batch in blocks.epoch(epoch):
+            assert (np.diff(batch.items) > 0).all()
+            rated = batch.items[np.unique(batch.item)]
+            assert np.isin(batch.items[batch.stands_for == 1], rated).all()
+            assert len(batch.items) <= len(rated) + 30
+            counted.append(batch.stands_for.sum())
+    assert np.mean(counted) == pytest.approx(members, rel=0.02)
+
+
+def test_sparse_blocks_have_few_users():
+    """In square blocks each user would have one rating."""
+    rng = np.random.default_rng(0)
+    user, item = np.repeat(np.arange(20_000), 5), rng.integers(20_000, size=100_000)
+    blocks = Blocks(user, item, np.ones(len(user), np.float32), batch=2000, seed=0)
+    assert max(len(batch.users) for batch in blocks.epoch(1)) < 1.3 * batches.MOST_USERS

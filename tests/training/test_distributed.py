@@ -123,7 +123,7 @@ def test_two_processes_train_one_model(tmp_path):
     tests = f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}"
     launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
     done = subprocess.run(
-        [*launch, "--backend", "gloo", "--log_dir", str(tmp_path / "log"), worker, tmp_path],
+        [*launch, "--log_dir", str(tmp_path / "log"), worker, tmp_path],
         capture_output=True,
         text=True,
         timeout=240,

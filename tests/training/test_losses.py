@@ -44,3 +44,17 @@ def test_exposure_loss():
     places = paddle.to_tensor(USER * GRID.shape[1] + ITEM)
     loss = exposure_loss(paddle.to_tensor(GRID), paddle.to_tensor(USER), places)
     assert float(loss) == pytest.approx(_cross_entropy(GRID), rel=1e-4)
+
+
+def test_an_item_may_stand_for_several():
+    """As if the columns were there so many times."""
+    counts = np.array([1, 3, 1, 2, 1, 1, 1])
+    logs = paddle.to_tensor(np.log(counts).astype(np.float32))
+    places = paddle.to_tensor(USER * GRID.shape[1] + ITEM)
+    whole = np.log((counts * np.exp(GRID)).sum(axis=1))
+    wanted = float((whole[USER] - GRID[USER, ITEM]).mean())
+    tensors = paddle.to_tensor(GRID), paddle.to_tensor(USER)
+    assert float(exposure_loss(*tensors, places, logs)) == pytest.approx(wanted, rel=1e-4)
+    liked, ones = paddle.to_tensor(GRID[USER, ITEM]), paddle.ones([len(USER)])
+    ranked = ranking_loss(*tensors, liked, ones, 1.0, logs)
+    assert float(ranked) == pytest.approx(wanted, rel=1e-4)

@@ -19,12 +19,14 @@ from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import RATINGS, History, HistoryFeatures
+from fusionrec.metrics import ItemSets, Ranking, mean
 from fusionrec.models.presets import SequenceRecipe, SequenceSettings, SequenceTraining
 from fusionrec.models.sequence import Dropout, HistoryTower
 from fusionrec.registry import Artifact, tables
 from fusionrec.registry import publish as publishing
 from fusionrec.registry.publish import publish
 from fusionrec.registry.tables import Histories
+from fusionrec.training import sequence_trainer
 from fusionrec.training.optimizer import weights
 from fusionrec.training.progress import TrainingState
 from fusionrec.training.sequence_trainer import SequenceTrainer, hold_out_latest
@@ -379,6 +381,49 @@ def test_drawn_items_are_drawn_with_their_chances(dataset):
         assert (np.diff(negatives) > 0).all()
     chances = task._draw_probabilities()
     assert np.abs(drawn / times - chances).max() < 5 * 0.5 / np.sqrt(times)
+
+
+def test_a_large_catalog_is_drawn_from_without_being_told(dataset, monkeypatch):
+    items = len(np.unique(dataset.item))
+    for most, wanted, drawn in ((items, 0, None), (items - 1, 0, 7), (items - 1, items, None)):
+        monkeypatch.setattr(sequence_trainer, "ALL_UP_TO", most)
+        monkeypatch.setattr(sequence_trainer, "NEGATIVES", 7)
+        task = SequenceTrainer(dataset, everything(dataset), sequence_recipe(negatives=wanted))
+        chances = task._draw_probabilities()
+        assert chances is None if drawn is None else chances.sum() == pytest.approx(drawn, rel=1e-3)
+
+
+def test_validation_is_the_ndcg_of_a_full_ranking(dataset, monkeypatch):
+    """In forward passes of few users, too."""
+    task = SequenceTrainer(dataset, everything(dataset), sequence_recipe(validation=0.5))
+    found = task.validate()
+    data, items = task.dataset, task.network.all_item_vectors()
+    held = task.holdout[np.argsort(data.user[task.holdout])]
+    users, targets = data.user[held], data.item[held]
+    own = dict(zip(users, targets, strict=True))
+    rows = [r for r in task.rows if own.get(data.user[r]) != data.item[r]]
+    candidates = np.isin(np.arange(len(items)), np.r_[data.item[task.rows], targets])
+    ranking = Ranking(
+        ItemSets.of(users, targets, len(data.users)),
+        len(items),
+        10,
+        ItemSets.of(data.user[rows], data.item[rows], len(data.users)),
+        candidates,
+    )
+    now = None if data.time is None else data.time[held].astype(float)
+    ranking.add(users, task.network.user_vectors(items, users, task.histories, now) @ items.T)
+    assert found == pytest.approx(mean(ranking.result().ndcg(10)), abs=1e-6)
+    monkeypatch.setattr(sequence_trainer, "SCORES", 3 * len(items))
+    assert task.validate() == pytest.approx(found, abs=1e-6)
+
+
+def test_a_network_that_knows_nothing_ranks_in_the_order_of_the_catalog(dataset):
+    task = SequenceTrainer(dataset, everything(dataset), sequence_recipe(validation=0.5))
+    users = np.array([0, 1])
+    targets = np.array([3, 0])
+    scores = np.zeros((2, len(dataset.items)), dtype=np.float32)
+    before = np.setdiff1d(np.arange(3), task.histories.of(0).items)
+    assert task._ranks(scores, users, targets).tolist() == [1 + len(before), 1]
 
 
 @pytest.mark.parametrize("negatives", [0, 15])

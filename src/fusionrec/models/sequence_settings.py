@@ -65,7 +65,8 @@ class SequenceTraining(Settings):
         learning_rate: of Adam at its highest; it rises and falls as the fusion model's does.
         temperature: of the softmax over cosines, 0.02 or more.
         negatives: items that a minibatch draws by popularity to stand for the whole catalog in
-            the softmax; 0 ranks each target against every item.
+            the softmax; 0 draws from catalogs of more than 20,000 items alone, and a number as
+            large as the catalog ranks each target against every item.
         id_dropout: share of items whose id is hidden in each minibatch, so that a new item's
             content alone gives a good vector.
         attribute_dropout: share of a profile's values that are hidden.

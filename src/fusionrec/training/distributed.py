@@ -1,12 +1,11 @@
-r"""Several processes that train one model together, each on its own minibatches.
+"""Several processes that train one model together, each on its own minibatches.
 
-    python -m paddle.distributed.launch --nproc_per_node 2 --backend gloo \
-        .venv/bin/fusionrec train …
+    python -m paddle.distributed.launch --nproc_per_node 2 .venv/bin/fusionrec train …
 
 Paddle's launcher starts them and sets each one's rank in its environment: on one machine or, with
-``--master`` and ``--nnodes``, on several that see one workspace. Every process holds the whole
-network; what they exchange are gradients, so ``n`` processes with minibatches of ``b`` learn as one
-does with minibatches of ``n·b``.
+``--master`` and ``--nnodes``, on several that see one workspace (docs/models.md). Every process
+holds the whole network; what they exchange are gradients, of large tables the rows that were read.
+So ``n`` processes with minibatches of ``b`` learn as one does with minibatches of ``n·b``.
 """
 
 from __future__ import annotations
