@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_USERS = 1024  # in a group, on average: what a step costs grows with users times items
-MOST_ITEMS = 2048  # in a group; of more as many are drawn in each minibatch, beside the rated ones
+MOST_USERS = 512  # in a group, on average: what a step costs grows with users times items
+MOST_ITEMS = 1024  # in a group; of more as many are drawn in each minibatch, beside the rated ones
 
 
 @dataclass(frozen=True)
