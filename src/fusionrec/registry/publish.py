@@ -88,7 +88,8 @@ def _vectors(saved: Artifact, side: Side, tower: Tower | HistoryTower, table: Ta
         return runner.vectors_after(features, [saved.histories.of(u) for u in range(begin, end)])
 
     first = made(0, min(_CHUNK, len(table)))
-    _check_alike(saved, runner, side, tower, table.part(0, _SAMPLE), first[:_SAMPLE])
+    sample = table.part(0, min(_SAMPLE, len(first)))
+    _check_alike(saved, runner, side, tower, sample, first[: len(sample)])
     vectors = scratch((len(table), first.shape[1]), np.float32)
     vectors[: len(first)] = first
     for begin in range(len(first), len(table), _CHUNK):
