@@ -39,6 +39,14 @@ def take(column: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return taken
 
 
+def without(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Those of some rows, int [n] and 0 or more, that are not among others, in their order."""
+    kept = np.ones(int(rows.max(initial=0)) + 1, dtype=bool)
+    kept[others[others < len(kept)]] = False
+    left: np.ndarray = rows[kept[rows]]
+    return left
+
+
 def ranges_of(counts: np.ndarray, most: int = ROWS_AT_ONCE) -> Iterator[tuple[int, int]]:
     """Ranges of neighbours that have at most so many rows together, or are one alone.
 

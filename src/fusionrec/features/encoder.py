@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fusionrec.data.arrays import scratch
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema, Side
 from fusionrec.errors import ArtifactError, DataError, UsageError
@@ -59,7 +60,7 @@ class Encoder:
             ("item", dataset.item, dataset.items),
         )
         for side, positions, table in sides:
-            seen = table.take(np.unique(positions[rows]))
+            seen = table.take(np.flatnonzero(np.bincount(positions[rows])))
             vocabularies[dataset.schema.id(side).name] = Vocabulary(tuple(seen.ids))
             for field in dataset.schema.attributes(side):
                 vocabularies[field.name] = learn(field, seen.columns[field.name])
@@ -95,16 +96,16 @@ class Encoder:
     def _encode_field(self, field: Field, values: Sequence[Any]) -> np.ndarray:
         vocabulary, rows = self.vocabularies[field.name], self._rows[field.name]
         if field.kind in ("id", "category"):
-            return np.array([rows.get(v, UNKNOWN) for v in values], dtype=np.int64)
+            return np.fromiter((rows.get(v, UNKNOWN) for v in values), np.int64, len(values))
         if field.kind == "number":
             encode = one_hot_buckets if field.buckets else standardise
             return encode(numbers(values), vocabulary)
         if field.kind == "categories":
-            several = np.zeros((len(values), vocabulary.size), dtype=np.float32)
+            several = scratch((len(values), vocabulary.size), np.float32)
             for n, categories in enumerate(values):
                 several[n, [rows.get(v, UNKNOWN) for v in categories or ()]] = 1.0
             return several
-        texts = np.zeros((len(values), vocabulary.length), dtype=np.int64)
+        texts = scratch((len(values), vocabulary.length), np.int64)
         for n, text in enumerate(values):
             for position, word in enumerate(tokenize(text or "")[: vocabulary.length]):
                 # One row more than other fields: 0 is padding, 1 an unknown word.

@@ -62,7 +62,7 @@ def train_blend(
         TrainingError: there is nothing to rank, or the network diverged.
         ArtifactError: the version could not be saved.
     """
-    if len(np.unique(dataset.item[rows])) < 2:
+    if np.ptp(dataset.item[rows]) == 0:
         raise TrainingError(
             f"{dataset.name} has a single item that anybody took: there is nothing to rank",
             "data with two items or more is needed",

@@ -37,10 +37,10 @@ class FusionNetwork(nn.Layer):
         self.user = Tower(encoder, "user", recipe.model)
         self.item = Tower(encoder, "item", recipe.model)
         self.exposure = ExposureHead(self.user.width, self.item.width, EXPOSURE_DIM)
-        users = encoder.encode_table("user", dataset.users)
-        items = encoder.encode_table("item", dataset.items)
-        self._encoded: dict[Side, dict[str, paddle.Tensor]]
-        self._encoded = {"user": tensors(users), "item": tensors(items)}
+        self._encoded: dict[Side, Features] = {
+            "user": encoder.encode_table("user", dataset.users),
+            "item": encoder.encode_table("item", dataset.items),
+        }
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> tuple[paddle.Tensor, paddle.Tensor]:
         """A minibatch's loss, and its mean squared score error alone.
@@ -81,8 +81,7 @@ class FusionNetwork(nn.Layer):
             positions: int [n], in the data set's table.
             rng: draws whose ids and attributes are hidden.
         """
-        at = paddle.to_tensor(positions)
-        inputs = {name: paddle.gather(x, at) for name, x in self._encoded[side].items()}
+        inputs = {name: paddle.to_tensor(x[positions]) for name, x in self._encoded[side].items()}
         ids = {"user": self.settings.user_id_dropout, "item": self.settings.item_id_dropout}
         shares = {"id": ids[side], "category": self.settings.attribute_dropout}
         for field in self.schema.side(side):
@@ -106,7 +105,7 @@ class FusionNetwork(nn.Layer):
 def in_chunks(
     network: nn.Layer,
     tower: nn.Layer,
-    encoded: Sequence[paddle.Tensor],
+    encoded: Sequence[np.ndarray],
     positions: np.ndarray | None = None,
 ) -> np.ndarray:
     """Vectors by a tower that reads only fields, float32 [n, dim], without dropout.
@@ -123,23 +122,14 @@ def in_chunks(
     with paddle.no_grad():
         for begin in range(0, count, CHUNK):
             part = slice(begin, begin + CHUNK)
-            if positions is None:
-                inputs = [x[part] for x in encoded]
-            else:
-                at = paddle.to_tensor(positions[part])
-                inputs = [paddle.gather(x, at) for x in encoded]
-            found = tower(inputs).numpy()
+            at = part if positions is None else positions[part]
+            found = tower([paddle.to_tensor(x[at]) for x in encoded]).numpy()
             if vectors is None:
                 vectors = np.empty((count, found.shape[1]), dtype=np.float32)
             vectors[part] = found
     network.train()
     assert vectors is not None, "nobody is asked for"
     return vectors
-
-
-def tensors(features: Features) -> dict[str, paddle.Tensor]:
-    """An encoder's arrays as Paddle's."""
-    return {name: paddle.to_tensor(values) for name, values in features.items()}
 
 
 def withhold(

@@ -8,6 +8,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from fusionrec.data.arrays import without
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
@@ -17,7 +18,7 @@ from fusionrec.models.presets import SequenceRecipe, SequenceTraining
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.tables import Histories
 from fusionrec.training.draws import PoissonDraw
-from fusionrec.training.fusion_network import in_chunks, tensors, withhold
+from fusionrec.training.fusion_network import in_chunks, withhold
 from fusionrec.training.loop import Trainer
 from fusionrec.training.optimizer import RowAdamW, check_lengths
 from fusionrec.training.progress import MetricInfo
@@ -46,7 +47,8 @@ class SequenceTrainer(Trainer):
         if self.given_holdout is None:
             self.rows, self.holdout = hold_out_latest(dataset, rows, s.validation, s.seed)
         else:
-            self.rows, self.holdout = np.setdiff1d(rows, self.given_holdout), self.given_holdout
+            self.holdout = self.given_holdout
+            self.rows = without(rows, self.holdout)
         self.encoder = Encoder.fit(dataset, self.rows)
         self.histories = Histories.build(dataset, self.rows)
         reading = self._reading()
@@ -55,7 +57,7 @@ class SequenceTrainer(Trainer):
         self.batches = Windows(
             self.histories, length=length, batch=s.batch, draws=s.profile_items, seed=s.seed
         )
-        self._trained = np.unique(dataset.item[self.rows]).astype(np.int64)
+        self._trained = np.flatnonzero(np.bincount(dataset.item[self.rows]))
         self._probability = self._draw_probabilities()
         self._draw = None if self._probability is None else PoissonDraw(self._probability)
         self.optimizer = RowAdamW(
@@ -198,17 +200,15 @@ class SequenceNetwork(nn.Layer):
         self.user = HistoryTower(encoder, recipe.model, reading)
         self._item_id = encoder.schema.id("item")
         self._profile = encoder.schema.attributes("user")
-        self._items = tensors(encoder.encode_table("item", dataset.items))
-        profiles = encoder.encode_table("user", dataset.users)
-        profiles.pop(encoder.schema.id("user").name)
-        self._profiles = tensors(profiles)
+        self._items = encoder.encode_table("item", dataset.items)
+        self._profiles = encoder.encode_table("user", dataset.users)
+        self._profiles.pop(encoder.schema.id("user").name)
 
     def item_vectors(
         self, items: np.ndarray, id_dropout: float, rng: np.random.Generator
     ) -> paddle.Tensor:
         """Vectors, float32 [n, dim], of items at some positions, some ids hidden."""
-        at = paddle.to_tensor(items)
-        inputs = {name: paddle.gather(x, at) for name, x in self._items.items()}
+        inputs = {name: paddle.to_tensor(x[items]) for name, x in self._items.items()}
         withhold(inputs, self._item_id, id_dropout, rng)
         vectors: paddle.Tensor = self.item(list(inputs.values()))
         return vectors
@@ -229,8 +229,7 @@ class SequenceNetwork(nn.Layer):
             read: int64 [n, length − 1], rows in ``vectors`` of its items, without the last.
             rng: draws what is hidden.
         """
-        at = paddle.to_tensor(batch.users)
-        profiles = {name: paddle.gather(x, at) for name, x in self._profiles.items()}
+        profiles = {name: paddle.to_tensor(x[batch.users]) for name, x in self._profiles.items()}
         for field in self._profile:
             withhold(profiles, field, self.settings.attribute_dropout, rng)
         items = paddle.gather(vectors, paddle.to_tensor(read.reshape(-1)))
@@ -267,8 +266,7 @@ class SequenceNetwork(nn.Layer):
             users: int64 [n], positions in ``histories``.
             now: float64 [n], time of each request; None where unknown.
         """
-        at = paddle.to_tensor(users)
-        profiles = [paddle.gather(x, at) for x in self._profiles.values()]
+        profiles = [paddle.to_tensor(x[users]) for x in self._profiles.values()]
         packed = self.user.reading.pack([histories.of(int(u)) for u in users], items, now)
         self.eval()
         with paddle.no_grad():
@@ -295,14 +293,13 @@ def hold_out_latest(
     Returns:
         The training rows and the holdout, one row for each of these users, both ascending.
     """
-    user = dataset.user[rows]
-    time = rows if dataset.time is None else dataset.time[rows]
-    order = np.lexsort((rows, time, user))
-    latest = np.flatnonzero(np.r_[user[order][1:] != user[order][:-1], True])
-    enough = latest[np.bincount(user)[user[order][latest]] >= 3]
+    ordered = Histories.order(dataset, rows)
+    user = dataset.user[ordered]
+    latest = np.flatnonzero(np.r_[user[1:] != user[:-1], True])
+    enough = latest[np.bincount(user)[user[latest]] >= 3]
     drawn = np.random.default_rng([seed, 2]).random(len(enough)) < share
-    holdout = rows[order[enough[drawn]]]
+    holdout = ordered[enough[drawn]]
     if len(holdout) > MOST_HELD:
         holdout = np.random.default_rng([seed, 6]).permutation(holdout)[:MOST_HELD]
     holdout = np.sort(holdout)
-    return np.setdiff1d(rows, holdout), holdout
+    return without(rows, holdout), holdout
