@@ -155,16 +155,13 @@ class Answers:
 
     home: Path
     folder: Path
-    question: Question
+    question: Question = field(hash=False)
     query: Query = field(compare=False)
     changes: Sequence[ItemChange] = field(compare=False)
     everyone: BatchRecommender | None = field(default=None, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "everyone": None}
-
-    def __hash__(self) -> int:
-        return hash((self.home, self.folder, self.question.key()))
 
     def __call__(self, shard: Shard) -> Finished:
         """Checks a shard's file, and makes it where it is missing or damaged.
