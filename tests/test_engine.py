@@ -41,15 +41,16 @@ from quick import leave_out
 def workers() -> Iterator[Engine]:
     leave_out("Ray")
     pytest.importorskip("ray")
-    before = set(Path(tempfile.gettempdir()).glob("fusionrec-ray-*"))
-    with pytest.MonkeyPatch.context() as patch:
+    # Short, since Ray's sockets lie below it, and of its own, since others may start a Ray too.
+    with tempfile.TemporaryDirectory(prefix="r") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", folder)
         path = os.environ.get("PYTHONPATH", "")
         patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), path]))
         with engine("ray", workers=2) as made:
-            mine = set(Path(tempfile.gettempdir()).glob("fusionrec-ray-*")) - before
-            assert {path.stat().st_mode & 0o777 for path in mine} == {0o700}
+            assert [path.stat().st_mode & 0o777 for path in Path(folder).iterdir()] == [0o700]
+            patch.setattr(tempfile, "tempdir", None)
             yield made
-    assert not any(path.exists() for path in mine)
+        assert not list(Path(folder).iterdir())
 
 
 def double(number: int) -> tuple[int, int]:
