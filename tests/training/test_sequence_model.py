@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -24,6 +25,7 @@ from fusionrec.models.presets import SequenceRecipe, SequenceSettings, SequenceT
 from fusionrec.models.sequence import Dropout, HistoryTower
 from fusionrec.registry import Artifact, tables
 from fusionrec.registry import publish as publishing
+from fusionrec.registry.inference import towers as towers_module
 from fusionrec.registry.publish import publish
 from fusionrec.registry.tables import Histories
 from fusionrec.training import sequence_trainer
@@ -612,7 +614,10 @@ def read_back(
     task.fit(lambda _: None)
     towers = {"user": task.network.user, "item": task.network.item}
     models = tmp_path_factory.mktemp("models")
-    with patch.object(publishing, "_CHUNK", 7), patch.object(tables, "ROWS_AT_ONCE", 50):
+    small = ((publishing, "_CHUNK", 7), (tables, "ROWS_AT_ONCE", 50), (towers_module, "MANY", 3))
+    with ExitStack() as stack:
+        for module, name, value in small:  # so that all is done in blocks and threads
+            stack.enter_context(patch.object(module, name, value))
         return data, task, publish(models, data, rows, task.encoder, towers, about(made))
 
 

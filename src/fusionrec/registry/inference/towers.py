@@ -14,11 +14,13 @@ from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.models.presets import FusionSettings, SequenceSettings
 from fusionrec.registry.inference.fields import Fields, dense, normalize
+from fusionrec.registry.inference.threads import in_threads
 from fusionrec.registry.inference.transformer import HistoryTower
 from fusionrec.registry.tables import RETRAIN
 from fusionrec.registry.weights import Weights
 
 BATCH = 4096  # users or items in one pass
+MANY = 1000  # histories that are read in several threads
 TOKENS = 1024  # of histories in one pass, so that its arrays stay in the processor's cache
 
 
@@ -126,10 +128,18 @@ class HistoryRunner:
         check_rows(profile, "user", self._encoder)
         items = self._items if items is None else items
         vectors = np.zeros((len(histories), items.shape[1]), dtype=np.float32)
-        for part in self._groups([len(history) for history in histories]):
+
+        def read(part: np.ndarray) -> None:
             times = None if now is None else now[part]
             packed = self._history_features.pack([histories[n] for n in part], items, times)
             vectors[part] = self._tower.vectors([x[part] for x in profile.values()], packed)
+
+        groups = self._groups([len(history) for history in histories])
+        if len(histories) > MANY:
+            in_threads(read, groups)
+        else:
+            for part in groups:
+                read(part)
         return vectors
 
     def _groups(self, lengths: Sequence[int]) -> Iterator[np.ndarray]:
