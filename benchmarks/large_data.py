@@ -239,12 +239,12 @@ def write_ratings(path: Path, pairs: np.ndarray, items: int, rng: np.random.Gene
     kinds = {"user": pa.string(), "item": pa.string(), "rating": pa.float32(), "time": pa.int64()}
     schema = pa.schema(list(kinds.items()))
     plain = pyarrow.csv.WriteOptions(quoting_style="none")
-    now = 1_100_000_000
+    now, step = 1_100_000_000, max(2, 1_200_000_000 // len(pairs))  # none lies in the future
     with pyarrow.csv.CSVWriter(path, schema, write_options=plain) as writer:
         for begin in range(0, len(pairs), CHUNK):
             user, item = np.divmod(pairs[begin : begin + CHUNK], items)
             stars = np.clip(np.round(rng.normal(7, 2, len(user))), 1, 10) / 2
-            time_of = now + np.cumsum(rng.integers(0, 40, len(user)))
+            time_of = now + np.cumsum(rng.integers(0, step, len(user)))
             now = int(time_of[-1])
             ids = [
                 pc.binary_join_element_wise(side, pa.array(number).cast("string"), "")
