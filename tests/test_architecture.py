@@ -36,6 +36,7 @@ KNOWN_IN = {
     "paddle": {"models", "training"},
     "pymilvus": {"index"},
     "milvus_lite": {"index"},
+    "faiss": {"index"},
     "sqlite3": {"data", "ledger", "recommend"},
     "psycopg": {"data"},
     "duckdb": {"data"},

@@ -121,6 +121,11 @@ class Workspace:
         return str(self.home / "milvus.db")
 
     @property
+    def copies(self) -> Path:
+        """Compressed copies of item vectors, one folder each; may be deleted at any time."""
+        return self.home / "copies"
+
+    @property
     def verified(self) -> Path:
         """What ``VerifiedFiles`` remembers; may be deleted at any time."""
         return self.home / "verified.json"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
+from fusionrec.deploy.copies import prune_copies
 from fusionrec.deploy.deployment import Deployment, deployment_of, place_of, resolve
 from fusionrec.errors import (
     Log,
@@ -264,4 +265,5 @@ def prune(
             shutil.rmtree(gone, ignore_errors=True)
         for left in leftovers(workspace.models):
             shutil.rmtree(left, ignore_errors=True)
+        prune_copies(workspace)
     return doomed

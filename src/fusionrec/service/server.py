@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import re
 import resource
 import socket
 import sys
@@ -177,7 +178,7 @@ def _work(
 def _greeting(app: FastAPI, settings: ServiceSettings, address: str) -> str:
     state: ServiceState = app.state.fusionrec
     version, where = state.answer(lambda view: (view.artifact.version, view.place))
-    where = where.replace("exact copy of", "an exact copy in memory of")
+    where = re.sub("^(exact|approximate) copy of", r"an \1 copy in memory of", where)
     text = f"{version} answers at {address}, from {where}"
     others = settings.workers - 1
     if others and not place_of(state.workspace, state.place).is_server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +15,12 @@ from weakref import WeakKeyDictionary
 from fusionrec.deploy.hot_reload import LiveRecommender
 from fusionrec.errors import ArtifactError, LedgerError, Log, StoreError
 from fusionrec.index import Place
+from fusionrec.index.compressed import is_compressed
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.recommender import Recommender
+from fusionrec.registry import Artifact
+from fusionrec.service.copies import Copies
 from fusionrec.service.event_writer import EventWriter
 from fusionrec.service.folders import Folders
 from fusionrec.service.impressions import ImpressionCounts
@@ -65,6 +69,7 @@ class ServiceState:
             Feedback(self.ledger, optional=True),
             ImpressionCounts(self.ledger),
         )
+        self._copies, self._viewing = Copies(workspace, log, self._search_copy), threading.Lock()
         self._views: WeakKeyDictionary[Recommender, VersionView] = WeakKeyDictionary()
         self.live = LiveRecommender(
             workspace, place, log, exact=exact, prepare=self._prepare, ledger=self.ledger
@@ -163,22 +168,46 @@ class ServiceState:
         """Makes the next view, in the thread that follows the ledger: of a new version all that the
         first answers would wait for, of changed items these alone.
         """
-        same_version = None if before is None else self._views[before]
-        if same_version is not None and same_version.artifact is not recommender.artifact:
-            same_version = None
-        # "exact" is no place of a store, and needs no copy.
+        with self._viewing:
+            same_version = None if before is None else self._views[before]
+            if same_version is not None and same_version.artifact is not recommender.artifact:
+                same_version = None
+            if same_version is None:
+                self._note_folders()
+            view = self._view(recommender, same_version)
+            if same_version is None:
+                view.warm()
+                _freeze_for_gc()
+            self._show(recommender, view)
+
+    def _view(self, recommender: Recommender, before: VersionView | None) -> VersionView:
+        """A version as requests see it, searched in a copy where there is one."""
+        catalog, compressed = recommender.catalog, None
+        # "exact" is no place of a store; as a stand-in for one that is away it stays exact.
         server = "://" in recommender.index.place
-        copied = self.settings.copies(len(recommender.catalog), server=server)
-        if same_version is None:
-            self._note_folders()
-        hide = self.folders.hide
-        view = VersionView(recommender, self.metrics, copied=copied, before=same_version, hide=hide)
-        if same_version is None:
-            view.warm()
-            _freeze_for_gc()
+        copied = self.settings.copies(len(catalog), server=server) and not recommender.notes
+        if copied and is_compressed(*catalog.vectors.shape):
+            copied, compressed = self._copies.of(recommender)
+        return VersionView(
+            recommender,
+            self.metrics,
+            copied=copied,
+            compressed=compressed,
+            before=before,
+            hide=self.folders.hide,
+        )
+
+    def _show(self, recommender: Recommender, view: VersionView) -> None:
         self._views[recommender] = view
         place = self.folders.hide(view.place)
         self.metrics.answering(view.artifact.version, view.index, place)
+
+    def _search_copy(self, artifact: Artifact) -> None:
+        """Lets the copy of a version answer, which has just been made."""
+        with self._viewing:
+            for recommender, view in list(self._views.items()):
+                if view.artifact is artifact:
+                    self._show(recommender, self._view(recommender, view))
 
     def _note_folders(self) -> None:
         """Notes the folders that messages may name from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 from fusionrec.errors import StoreError
 from fusionrec.index import Condition, ExactIndex, Hits, Index
 from fusionrec.index.batch import CoalescingExactIndex
+from fusionrec.index.compressed import CompressedIndex, CompressedVectors
 from fusionrec.recommend.answer import Answer
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
@@ -51,6 +53,7 @@ class VersionView:
         recommender: of the version.
         metrics: of the service.
         copied: whether a copy in memory answers in the store's place.
+        compressed: what it searches; by default it compares all vectors.
         before: the view of the same version before the last changes of items; what requests have
             had made of it is updated at once.
         hide: takes the names of folders out of what clients read.
@@ -66,6 +69,7 @@ class VersionView:
         metrics: Metrics,
         *,
         copied: bool,
+        compressed: CompressedVectors | None = None,
         before: VersionView | None = None,
         hide: Callable[[str], str] = str,
     ) -> None:
@@ -74,7 +78,9 @@ class VersionView:
         self.index = recommender.index.name
         self.failed = ""  # how the store failed; from then on NumPy searches the same vectors
         index = recommender.index
-        if index.name == "exact":
+        if copied and compressed is not None:
+            index = self._approximately(compressed, index)
+        elif index.name == "exact":
             index = self._exactly(index.place)  # changes, too, in one index
         elif copied:
             index = self._exactly(f"exact copy of {index.place}")
@@ -113,6 +119,14 @@ class VersionView:
         return CoalescingExactIndex(
             schema, now.items, now.vectors, place, here, columns=columns, checked=True
         )
+
+    def _approximately(self, copy: CompressedVectors, store: Index) -> Index:
+        now, schema = self.catalog, self.artifact.schema
+        here, columns = now.available, now.columns
+        of = "the model's vectors" if store.name == "exact" else store.place
+        place = f"approximate copy of {of}, recall {math.floor(1000 * copy.recall) / 1000:.3f}"
+        items = (schema, now.items, now.vectors, place, here)
+        return CompressedIndex(copy, now.changed_since(0), *items, columns=columns, checked=True)
 
     @cached_property
     def form(self) -> dict[str, Any]:
