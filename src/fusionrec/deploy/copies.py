@@ -23,7 +23,7 @@ from fusionrec.registry.manifest import sha256
 from fusionrec.registry.versions import checksums
 from fusionrec.workspace import Workspace, make_folder, move_in
 
-_KIND, _FORMAT = "fusionrec compressed copy", 1
+_KIND, _FORMAT = "compressed vectors", 1
 _MANIFEST, _LISTS, _UNFINISHED = "manifest.json", "lists.faiss", ".new-"
 _NAMED = 16  # characters of the vectors' checksum that name a copy's folder
 _SAMPLE = 300  # users, or items, with whom the recall is measured for each goal

@@ -80,7 +80,7 @@ class CompressedVectors:
                 break
         return cls(lists, probes, recall)
 
-    def probes_for(self, depth: float) -> int | None:
+    def probes_for(self, depth: int) -> int | None:
         """How many lists are read for so many best items; None where all must be compared."""
         return next((count for most, count in sorted(self.probes.items()) if depth <= most), None)
 
@@ -166,17 +166,20 @@ class CompressedIndex(ExactIndex):
         excluded = check_rows(exclude, len(self))
         check_k(k)
         allowed = self.allowed(where)
+        # What is excluded counts, since it was left out when the recall was measured, too.
+        count = int(np.count_nonzero(allowed))
         allowed[excluded] = False
-        rows = self._listed(query, allowed, k)
+        rows = self._listed(query, allowed, count, k)
         if rows is None:
             rows = self._compared(query, allowed, k)
         return rank_exactly(query, self.vectors, rows, k)
 
-    def _listed(self, query: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray | None:
+    def _listed(
+        self, query: np.ndarray, allowed: np.ndarray, count: int, k: int
+    ) -> np.ndarray | None:
         """The best of the copy's rows, and of those that changed; None where that does not do."""
-        count = int(np.count_nonzero(allowed))
         # Of every tenth item, the ten best are among the hundred best of all.
-        probes = self._copy.probes_for(k * len(self) / count) if count else None
+        probes = self._copy.probes_for(k * len(self) // count) if count else None
         if probes is None:
             return None
         listed = allowed[: len(self._copy.lists)].copy()

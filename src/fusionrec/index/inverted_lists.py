@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -52,31 +52,27 @@ class InvertedLists:
 
         n, d = vectors.shape
         lists = max(1, min(n // _TRAINED, int(_LISTS_OF_ROOT * np.sqrt(n))))
-        chosen = np.random.default_rng(0).choice(n, min(n, _TRAINED * lists), replace=False)
-        sample = np.ascontiguousarray(vectors[np.sort(chosen)])
-        options = {"niter": _ROUNDS, "min_points_per_centroid": 1, "seed": 0}
-        means: Any = faiss.Kmeans(d, lists, max_points_per_centroid=_TRAINED, **options)
-        means.train(sample)
+        means, spread = _centres(vectors, lists)
         nearest: Any = faiss.IndexFlatL2(d)
-        nearest.add(means.centroids)
-        squares, holder = (column[:, 0] for column in nearest.search(sample, 1))
-        spread = np.sqrt(
-            np.bincount(holder, squares.clip(0), lists)
-            / np.bincount(holder, minlength=lists).clip(1)
-        )
-        centres = _wide(means.centroids, _SPREADS / np.sqrt(d) * spread)
+        nearest.add(means)
+        centres = _wide(means, _SPREADS / np.sqrt(d) * spread)
         width, byte = centres.shape[1], faiss.ScalarQuantizer.QT_8bit
         products, metric = faiss.IndexFlatIP(width), faiss.METRIC_INNER_PRODUCT
         products.add(centres)  # type: ignore[call-arg]
         index: Any = faiss.IndexIVFScalarQuantizer(products, width, lists, byte, metric, True)
-        pointer = faiss.swig_ptr
-        holder, wide = holder.copy(), _wide(sample)  # held here, while faiss reads them
-        index.train_encoder(len(sample), pointer(wide), pointer(holder))
+        holders = np.empty(n, dtype=np.int64)
+        low, high = np.full(width, np.inf, np.float32), np.full(width, -np.inf, np.float32)
+        for part in _blocks(n):
+            holders[part] = nearest.search(np.ascontiguousarray(vectors[part]), 1)[1][:, 0]
+            apart = _wide(vectors[part]) - centres[holders[part]]
+            low, high = np.minimum(low, apart.min(axis=0)), np.maximum(high, apart.max(axis=0))
+        # Of all vectors: faiss would look at the sample, and cut off the longest of the others,
+        # which are often the best.
+        faiss.copy_array_to_vector(np.concatenate([low, high - low]), index.sq.trained)
         index.is_trained = True
-        for begin in range(0, n, _BLOCK):
-            block = np.ascontiguousarray(vectors[begin : begin + _BLOCK])
-            holder, wide = nearest.search(block, 1)[1][:, 0].copy(), _wide(block)
-            index.add_core(len(block), pointer(wide), None, pointer(holder))
+        for part in _blocks(n):
+            wide, holder = _wide(vectors[part]), holders[part]  # held here, while faiss reads them
+            index.add_core(len(wide), faiss.swig_ptr(wide), None, faiss.swig_ptr(holder))
         return cls(index, d)
 
     @classmethod
@@ -162,6 +158,29 @@ class InvertedLists:
         order = self._index.quantizer.search(_asking(queries), self.count)[1]
         ranks = np.argsort(order, axis=1)
         return np.concatenate([of[holder[some]] for of, some in zip(ranks, rows, strict=True)])
+
+
+def _centres(vectors: np.ndarray, lists: int) -> tuple[np.ndarray, np.ndarray]:
+    """The centres of some lists of vectors, float32 [lists, d], and how far these are from them,
+    float [lists]: the root of the mean square, of a sample.
+    """
+    import faiss
+
+    n, d = vectors.shape
+    chosen = np.random.default_rng(0).choice(n, min(n, _TRAINED * lists), replace=False)
+    sample = np.ascontiguousarray(vectors[np.sort(chosen)])
+    options = {"niter": _ROUNDS, "min_points_per_centroid": 1, "seed": 0}
+    found: Any = faiss.Kmeans(d, lists, max_points_per_centroid=_TRAINED, **options)
+    found.train(sample)
+    nearest: Any = faiss.IndexFlatL2(d)
+    nearest.add(found.centroids)
+    squares, holder = (column[:, 0] for column in nearest.search(sample, 1))
+    sums, counts = np.bincount(holder, squares.clip(0), lists), np.bincount(holder, None, lists)
+    return found.centroids, np.sqrt(sums / counts.clip(1))
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(begin, min(begin + _BLOCK, n)) for begin in range(0, n, _BLOCK))
 
 
 def _asking(queries: np.ndarray) -> np.ndarray:
