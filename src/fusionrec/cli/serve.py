@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     "--copy",
     type=click.IntRange(0),
     metavar="N",
-    help="Search a copy in memory of up to N items, of a server's too.  [default: 50000 of "
-    "an embedded Milvus, none of a server]",
+    help="Search a copy in memory of up to N items, of a server's too; a compressed one of "
+    "many.  [default: 50000 of an embedded Milvus, none of a server]",
 )
 @click.option("--no-copy", "copy", flag_value=0, type=int,
               help="Search Milvus itself.")  # fmt: skip

@@ -27,8 +27,9 @@ class ServiceSettings(Settings):
             the loopback address. At another address any name, if none is listed.
         origins: other origins whose pages may ask, such as ``https://shop.example``.
         proxies: addresses of reverse proxies whose ``X-Forwarded-For`` is believed.
-        copy: up to this many items a copy of the vectors in memory is searched, exactly; the store
-            is opened, verified and followed all the same. 0: never. None: up to ``COPIED`` items
+        copy: up to this many items a copy of the vectors in memory is searched, exactly, or of
+            many vectors approximately (``is_compressed``); the store is opened, verified and
+            followed all the same. 0: never. None: up to ``COPIED`` items
             of an embedded store, and none of a server's.
         connections: open at once, in each process; beyond that the one that was idle longest is
             closed.
