@@ -2,13 +2,17 @@
 
     python benchmarks/service_load.py answers --home .fusionrec                       # the copy
     python benchmarks/service_load.py answers --home .fusionrec --serve=--no-copy   # Milvus
+    python benchmarks/service_load.py answers --home .fusionrec --store-pid PID     # its server
     python benchmarks/service_load.py events --home .fusionrec --events 100000
     python benchmarks/service_load.py guards --home .fusionrec
 
 Starts ``fusionrec serve`` on the workspace and asks it from this process, on the same machine.
 ``answers``: known users of the active version in turn, k = 10, none twice in a row, so that no
 answer can be one of before; first an open loop (so many a second, whether or not the ones before
-are answered), then a closed one (so many callers, each asks again when it is answered).
+are answered), then a closed one (so many callers, each asks again when it is answered). Of the
+closed loop also the processor time of an answer: of the service's processes, of a Milvus server's
+process, if its number is given, and of what asks. Unlike the rate it depends little on what else
+the machine does: so many cores, divided by their sum, are the rate that is possible.
 ``events``: callers post feedback one by one; meanwhile the service is killed with SIGKILL and
 started again, once or more often; every event that was answered with 201 must be in the ledger,
 once.
@@ -34,7 +38,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -84,10 +88,20 @@ class Service:
                 held += [int(size) // 1024 for size in re.findall(r"VmRSS:\s+(\d+)", status)]
         return sorted(held, reverse=True)
 
+    def processor_s(self) -> float:
+        """The processor time that its processes have taken."""
+        return sum(map(processor_s, self.pids()))
+
     def end(self, how: int = signal.SIGTERM) -> None:
         """Ends it, and all its processes."""
         os.killpg(self._process.pid, how)
         self._process.wait()
+
+
+def processor_s(pid: int) -> float:
+    """The processor time that a process has taken; that of its threads which have ended too."""
+    taken = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, taken)) / os.sysconf("SC_CLK_TCK")
 
 
 class Caller:
@@ -219,15 +233,43 @@ async def answers(home: Path, given: argparse.Namespace) -> dict[str, Any]:
             open_loop, service.port, given.rate, given.seconds, path
         )
         loop = (service.port, given.callers, given.seconds)
-        found["closed"] = await closed_loop(*loop, path)
+        with processor_ms(service, given.store_pid) as taken:
+            found["closed"] = await closed_loop(*loop, path)
+        found["closed"] |= taken(found["closed"]["per_s"] * given.seconds)
         if shutil.which("wrk"):
-            found["closed by wrk"] = await asyncio.to_thread(wrk_loop, *loop, users)
+            with processor_ms(service, given.store_pid) as taken:
+                found["closed by wrk"] = await asyncio.to_thread(wrk_loop, *loop, users)
+            found["closed by wrk"] |= taken(found["closed by wrk"]["per_s"] * given.seconds)
         found["memory_mb"] = service.memory_mb()
         status, text = await Caller(service.port).ask("GET", "/metrics")
         found["mean_ms_of_a_stage"] = stages(text.decode()) if status == 200 else {}
     finally:
         service.end()
     return found
+
+
+@contextlib.contextmanager
+def processor_ms(
+    service: Service, store: int | None
+) -> Iterator[Callable[[float], dict[str, dict[str, float]]]]:
+    """Measures what a block takes. Gives what makes of a number of answers the milliseconds of the
+    processor that one took.
+    """
+
+    def taken() -> dict[str, float]:
+        times = os.times()
+        asking = times.user + times.system + times.children_user + times.children_system
+        held = {"service": service.processor_s(), "asking": asking}
+        return held if store is None else held | {"store": processor_s(store)}
+
+    before, after = taken(), dict[str, float]()
+
+    def of_answer(answers: float) -> dict[str, dict[str, float]]:
+        spent = {who: 1000 * (after[who] - before[who]) / answers for who in before}
+        return {"processor_ms": {who: round(ms, 3) for who, ms in spent.items()}}
+
+    yield of_answer
+    after |= taken()
 
 
 def stages(metrics: str) -> dict[str, float]:
@@ -355,6 +397,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100.0)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--store-pid", type=int, help="of the process of a Milvus server")
     parser.add_argument("--kills", type=int, default=1, help="while events are posted")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fusionrec.index.connection import Place
 from fusionrec.index.error_mapping import silence_logs
 from fusionrec.index.layout import ID, ROW, VECTOR, Layout
@@ -23,7 +25,7 @@ def connect(place: Place) -> Any:
     secure: dict[str, Any] = {}
     if place.uri.startswith("https:"):
         secure = {"server_pem_path": place.ca, "server_name": place.server_name}
-    return MilvusClient(
+    client = MilvusClient(
         uri=place.uri,
         token=place.credentials if place.is_server else "",
         db_name=place.database if place.is_server else "",
@@ -33,6 +35,26 @@ def connect(place: Place) -> Any:
         dedicated=True,
         **secure,
     )
+    _read_columns(client._get_connection())
+    return client
+
+
+def _read_columns(handler: Any) -> None:
+    """Lets a client's ``search`` return int64 [m] rows and float32 [m] scores of each vector, best
+    first, instead of a dictionary for each hit, which takes longer than the rest of its work.
+    """
+    from pymilvus.client.utils import check_status
+
+    def execute(request: Any, timeout: float | None = None, context: Any = None, **_: Any) -> Any:
+        metadata = None if context is None else context.to_grpc_metadata()
+        response = handler._stub.Search(request, timeout=timeout, metadata=metadata)
+        check_status(response.status)
+        found = response.results
+        rows = np.array(found.ids.int_id.data, dtype=np.int64)
+        scores, ends = np.array(found.scores, dtype=np.float32), np.cumsum(found.topks)[:-1]
+        return list(zip(np.split(rows, ends), np.split(scores, ends), strict=True))
+
+    handler._execute_search = execute
 
 
 def collection_schema(client: Any, layout: Layout, d: int, description: str) -> Any:

@@ -321,13 +321,6 @@ class MilvusStore:
         options = self.server.search_options(kind, limit, n, settled=settled)
         options |= {"filter": expression, "anns_field": VECTOR, "limit": limit}
         options["timeout"] = self._search_timeout
-        results = self._call("search", name, list(vectors), **options)
-        with self._translated():
-            # Without a dictionary for each hit, which would take longer than the rest.
-            return [
-                (
-                    np.fromiter(hits.ids, dtype=np.int64, count=len(hits)),
-                    np.fromiter(hits.distances, dtype=np.float32, count=len(hits)),
-                )
-                for hits in results
-            ]
+        found: list[tuple[np.ndarray, np.ndarray]]
+        found = self._call("search", name, list(vectors), **options)
+        return found
