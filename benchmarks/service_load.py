@@ -228,7 +228,7 @@ async def answers(home: Path, given: argparse.Namespace) -> dict[str, Any]:
         found: dict[str, Any] = {"ready_s": service.ready_s}
         _, first = await Caller(service.port).ask("GET", path(0))
         found["place"] = json.loads(first)["place"]
-        await closed_loop(service.port, given.callers, 3, path)  # until all is warm
+        await closed_loop(service.port, given.callers, 2, path)  # until all is warm
         found["open"] = await asyncio.to_thread(
             open_loop, service.port, given.rate, given.seconds, path
         )

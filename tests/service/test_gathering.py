@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from fusionrec.index.coalescing import coalesced_search
-from fusionrec.service.coalescing import _THREADS, Coalescer
+from fusionrec.service.coalescing import _THREADS, Coalescer, in_loop, in_thread
+
+RUNS = pytest.mark.parametrize("run_together", [in_thread, in_loop])
 
 
 class Slow:
@@ -45,11 +47,12 @@ async def busy(store: Slow, gathering: Coalescer) -> list[asyncio.Task[Any]]:
     return tasks
 
 
-def test_what_comes_while_all_threads_work_is_made_side_by_side():
+@RUNS
+def test_what_comes_while_all_threads_work_is_made_side_by_side(run_together):
     store = Slow()
 
     async def run() -> list[int]:
-        gathering = Coalescer()
+        gathering = Coalescer(run_together)
         tasks = await busy(store, gathering)
         tasks += [asyncio.create_task(gathering.answer(store.asks(n))) for n in range(10, 15)]
         await asyncio.sleep(0.01)
@@ -63,14 +66,15 @@ def test_what_comes_while_all_threads_work_is_made_side_by_side():
     assert len(later) <= _THREADS
 
 
-def test_one_who_gives_up_and_one_who_fails_disturb_nobody():
+@RUNS
+def test_one_who_gives_up_and_one_who_fails_disturb_nobody(run_together):
     store = Slow()
 
     def fails() -> int:
         raise ValueError("not this one")
 
     async def run() -> None:
-        gathering = Coalescer()
+        gathering = Coalescer(run_together)
         tasks = await busy(store, gathering)
         gone = asyncio.create_task(gathering.answer(store.asks(20)))
         wrong = asyncio.create_task(gathering.answer(fails))
@@ -88,7 +92,8 @@ def test_one_who_gives_up_and_one_who_fails_disturb_nobody():
     asyncio.run(run())
 
 
-def test_everything_is_answered_however_it_comes():
+@RUNS
+def test_everything_is_answered_however_it_comes(run_together):
     store = Slow()
     store.free.release(10_000)
 
@@ -97,9 +102,43 @@ def test_everything_is_answered_however_it_comes():
             assert await gathering.answer(store.asks(number)) == number
 
     async def run() -> None:
-        gathering = Coalescer()
+        gathering = Coalescer(run_together)
         await asyncio.gather(*(caller(gathering, 1_000 * n) for n in range(12)))
 
     asyncio.run(run())
     assert sum(map(len, store.requests)) == 600
     assert len(store.requests) < 600
+
+
+def test_in_the_loop_only_the_store_is_waited_for_in_threads():
+    answered, searched = set(), set()
+
+    def search(queries, _limit, _expression):
+        searched.add(threading.get_ident())
+        return [(np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.float32)) for _ in queries]
+
+    def asks() -> None:
+        coalesced_search(search, np.zeros(1), 1, "")
+        answered.add(threading.get_ident())
+
+    async def run() -> None:
+        gathering = Coalescer(in_loop)
+        await asyncio.gather(*(gathering.answer(asks) for _ in range(5)))
+
+    asyncio.run(run())
+    assert answered == {threading.get_ident()}
+    assert searched.isdisjoint(answered)
+
+
+@RUNS
+def test_a_search_that_fails_is_the_error_of_who_asked(run_together):
+    def search(_queries, _limit, _expression):
+        raise ValueError("no store")
+
+    async def run() -> None:
+        gathering = Coalescer(run_together)
+        asked = [gathering.answer(lambda: coalesced_search(search, 0, 1, "")) for _ in range(3)]
+        ended = await asyncio.gather(*asked, return_exceptions=True)
+        assert [str(error) for error in ended] == 3 * ["no store"]
+
+    asyncio.run(run())

@@ -30,6 +30,13 @@ def own(indexed: Workspace) -> Iterator[Shop]:
         yield made
 
 
+@pytest.fixture
+def as_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the service take the embedded store for a server."""
+    asks = property(lambda view: not (view._in_memory or view.failed))
+    monkeypatch.setattr(VersionView, "asks_server", asks)
+
+
 def test_an_item_is_added_changed_withdrawn_and_brought_back(own):
     client, admin = own.client, own.admin
 
@@ -124,7 +131,10 @@ def test_a_swap_under_requests_fails_none(own):
             one.result()
 
 
-def test_a_store_that_fails_is_stood_in_for_until_it_is_back(own, monkeypatch):
+@pytest.mark.parametrize("server", [False, True])
+def test_a_store_that_fails_is_stood_in_for_until_it_is_back(own, monkeypatch, request, server):
+    if server:
+        request.getfixturevalue("as_server")
     user = load(own.workspace).users.ids[11]
 
     def ask() -> dict:
@@ -347,6 +357,20 @@ def test_only_an_answer_that_waits_for_nothing_is_made_in_the_event_loop(
         text = shop.client.get("/metrics").text
         count = re.search(r'fusionrec_stage_seconds_count{stage="answer"} (\S+)', text)
         assert float(count[1]) == 3  # each answer once, wherever it was made
+
+
+def test_while_a_server_searches_the_event_loop_makes_the_answers(own, monkeypatch, request):
+    users = load(own.workspace).users.ids[5:25]
+    plain = [own.ids("/v1/recommendations", user=user) for user in users]
+    request.getfixturevalue("as_server")
+    handed, answer = [], ServiceState.answer
+    monkeypatch.setattr(ServiceState, "answer", lambda *a: handed.append(1) or answer(*a))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda user: own.ids("/v1/recommendations", user=user), users))
+    assert found == plain
+    assert not handed
+    own.ids("/v1/recommendations", user=users[0], where="year=1900..2000")
+    assert handed  # few items may be left, which are then searched here
 
 
 def test_searches_of_an_embedded_store_take_turns(own, monkeypatch):

@@ -6,7 +6,7 @@ Importing this package does not import pymilvus; opening a store does.
 from __future__ import annotations
 
 from fusionrec.index.batch import BatchSearch
-from fusionrec.index.coalescing import run_coalesced
+from fusionrec.index.coalescing import coalesced, run_coalesced
 from fusionrec.index.connection import Place, place_from
 from fusionrec.index.exact import ExactIndex, Hits, Index
 from fusionrec.index.filter_columns import FilterColumns
@@ -36,6 +36,7 @@ __all__ = [
     "OverlayIndex",
     "Place",
     "Without",
+    "coalesced",
     "collection_name",
     "move_aside",
     "place_from",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -71,6 +72,27 @@ def run_coalesced(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
     Returns:
         The futures of the calls, all done.
     """
+    steps = coalesced(calls)
+    try:
+        request = next(steps)
+        while True:
+            try:
+                found = request()
+            except BaseException as error:
+                request = steps.throw(error)
+            else:
+                request = steps.send(found)
+    except StopIteration as ended:
+        futures: list[Future[T]] = ended.value
+        return futures
+
+
+def coalesced(
+    calls: Sequence[Callable[[], T]],
+) -> Generator[Callable[[], list[RowsAndScores]], list[RowsAndScores], list[Future[T]]]:
+    """The same, for a thread that has other work while the store answers: gives each request that
+    is to be made, in whichever thread, and takes what it returned, or raised.
+    """
     tasks = [_Task(call) for call in calls]
     for task in tasks:
         task.pending = task.switch()
@@ -79,7 +101,7 @@ def run_coalesced(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
         shared = [(t, p) for t, p in waiting if (p.search, p.expression) == (search, expression)]
         limit = max(pending.limit for _, pending in shared)
         try:
-            results = search([pending.query for _, pending in shared], limit, expression)
+            results = yield partial(search, [p.query for _, p in shared], limit, expression)
         except BaseException as error:
             for task, _ in shared:
                 task.pending = task.throw(error)

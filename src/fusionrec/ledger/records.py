@@ -28,7 +28,8 @@ def check_id(name: str, value: object, longest: int = MAX_ID_LENGTH) -> None:
         raise UsageError(f"{name} must be a text, got {type(value).__name__}")
     if not 1 <= len(value) <= longest:
         raise UsageError(f"{name} must have 1 to {longest} characters, got {len(value):,}")
-    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+    lone = not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value)
+    if "\0" in value or lone:
         raise UsageError(
             f"{name} must be text in Unicode without NUL, got {value[:80]!a}",
             hint="a lone surrogate (\\ud800 to \\udfff) comes of text that was cut or wrongly read",

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from fusionrec._version import __version__
 from fusionrec.index import Place
-from fusionrec.service.coalescing import Coalescer
+from fusionrec.service.coalescing import Coalescer, in_loop
 from fusionrec.service.middleware import RequestGuard
 from fusionrec.service.problems import EVERY_ROUTE, handle
 from fusionrec.service.responses import check_once
@@ -59,6 +59,7 @@ def create_app(
     )
     app.state.fusionrec = state
     app.state.gathering, app.state.turn = Coalescer(), asyncio.Lock()
+    app.state.gathering_here = Coalescer(in_loop)
     answers = recommendations.fast_router, people.router, recommendations.router
     for router in (*answers, users.router, items.router, versions.router, meta.router):
         app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)

@@ -110,21 +110,42 @@ class ServiceState:
 
     def answer_at_once(self, ask: Callable[[VersionView], T], user: str) -> T | None:
         """The same for the event loop, where handing an answer to a thread takes longer than the
-        answer. None if the answer may wait for more than the ledger's file, or takes longer, since
-        the user said much.
+        answer. None if the answer may wait for more than the ledger's file and a server's search,
+        or takes longer, since the user said much; or if the store has just failed.
 
         Raises:
             StoreError: this was closed.
         """
-        if self.ledger.file is None or self.ledger.failing:
+        if not self._reads_file:
             return None
+        view = None
+        try:
+            with self.live.answering() as recommender:
+                view = self._views[recommender]
+                try:
+                    quick = view.is_quick and self.feedback.is_short(user, view.catalog)
+                except LedgerError:  # a thread may wait for it
+                    return None
+                return self._noting_damage(ask, view) if quick else None
+        except StoreError as error:
+            if view is None:
+                raise
+            view.failed = self.folders.hide(str(error))
+            return None
+
+    @property
+    def waits_for_server(self) -> bool:
+        """Whether ``answer_at_once`` waits for the search of a Milvus server, and for nothing else.
+
+        Raises:
+            StoreError: this was closed.
+        """
         with self.live.answering() as recommender:
-            view = self._views[recommender]
-            try:
-                quick = view.is_quick and self.feedback.is_short(user, view.catalog)
-            except LedgerError:  # a thread may wait for it
-                return None
-            return self._noting_damage(ask, view) if quick else None
+            return self._reads_file and self._views[recommender].asks_server
+
+    @property
+    def _reads_file(self) -> bool:
+        return self.ledger.file is not None and not self.ledger.failing
 
     def _noting_damage(self, ask: Callable[[VersionView], T], view: VersionView) -> T:
         try:

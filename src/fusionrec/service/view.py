@@ -98,8 +98,16 @@ class VersionView:
 
     @property
     def is_quick(self) -> bool:
-        """Whether a search takes well below a millisecond, and waits for nothing."""
-        return self._in_memory and not self.failed and self.catalog.vectors.size <= _QUICK
+        """Whether a search takes this process well below a millisecond: in memory, or on a server,
+        for which it waits.
+        """
+        small = self._in_memory and self.catalog.vectors.size <= _QUICK
+        return not self.failed and (small or self.asks_server)
+
+    @property
+    def asks_server(self) -> bool:
+        """Whether a Milvus server is searched."""
+        return not (self._in_memory or self.failed) and "://" in self.place
 
     @property
     def recommender(self) -> Recommender:

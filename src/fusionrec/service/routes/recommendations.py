@@ -63,17 +63,23 @@ class _FastPath(APIRoute):
             ask = _read(request)
             check_allowed(request, ask)
             state: ServiceState = request.app.state.fusionrec
-            coalescer: Coalescer = request.app.state.gathering
+            here: Coalescer = request.app.state.gathering_here
             made = timed(state, partial(recommended, held(request), state, ask))
             # The event loop itself makes answers that wait for nothing and take a millisecond.
             extra = ask.explain or ask.fresh or ask.diversity or ask.calibration or ask.goal
             response = None
             if ask.user is not None and not extra:
-                async with request.app.state.turn:  # between two answers the loop sees to others
-                    await asyncio.sleep(0)
-                    response = state.answer_at_once(made, ask.user)
+                at_once = partial(state.answer_at_once, made, ask.user)
+                if not state.waits_for_server:
+                    async with request.app.state.turn:  # between two the loop sees to others
+                        await asyncio.sleep(0)
+                        response = at_once()
+                # A filter may leave so few items that the vectors are searched here after all.
+                elif not (ask.where or ask.only or ask.without):
+                    response = await here.answer(at_once)
             if response is None:
-                response = await coalescer.answer(partial(state.answer, made))
+                gathering: Coalescer = request.app.state.gathering
+                response = await gathering.answer(partial(state.answer, made))
             return response
 
         return handle
