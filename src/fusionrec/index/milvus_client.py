@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,10 @@ def _read_columns(handler: Any) -> None:
         check_status(response.status)
         found = response.results
         rows = np.array(found.ids.int_id.data, dtype=np.int64)
-        scores, ends = np.array(found.scores, dtype=np.float32), np.cumsum(found.topks)[:-1]
-        return list(zip(np.split(rows, ends), np.split(scores, ends), strict=True))
+        scores = np.array(found.scores, dtype=np.float32)
+        ends = list(accumulate(found.topks))
+        parts = [slice(end - size, end) for end, size in zip(ends, found.topks, strict=True)]
+        return [(rows[part], scores[part]) for part in parts]
 
     handler._execute_search = execute
 
