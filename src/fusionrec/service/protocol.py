@@ -14,6 +14,7 @@ from fusionrec.service.connections import ConnectionTable
 from fusionrec.service.problems import problem
 
 HEAD = 65_536  # bytes of a request's head
+_JOINED = 65_536  # bytes that wait for the end of the event loop's turn
 _PIPELINED = 30  # requests that may be sent before the first of them is answered
 
 
@@ -33,6 +34,37 @@ class TimeoutConfig(Config):
         self.head_seconds, self.table = head_seconds, connections
 
 
+class _Joining:
+    """A connection's transport that sends what is written in one turn of the event loop together:
+    uvicorn writes a head and its body apart, which is two calls of the system.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._waiting, self._size = list[bytes](), 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self._send)
+        self._waiting.append(data)
+        self._size += len(data)
+        if self._size > _JOINED:
+            self._send()
+
+    def close(self) -> None:
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        data = b"".join(self._waiting)
+        self._waiting, self._size = [], 0
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+
+
 class Protocol(HttpToolsProtocol):
     """One connection. It is closed if a head is too large or not complete in time, or if a body
     goes on after its answer; uvicorn alone would wait for ever. The guard reads in a request's
@@ -49,7 +81,7 @@ class Protocol(HttpToolsProtocol):
         self.url = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(_Joining(transport, self.loop))  # type: ignore[arg-type]
         self.address = self.client[0] if self.client else ""
         self.config.table.add(self.address, self)
         self._start()
