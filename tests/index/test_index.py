@@ -14,6 +14,7 @@ from builders import case
 from fusionrec.data.movielens import GENRES
 from fusionrec.errors import FusionrecError, StoreDamagedError, UsageError
 from fusionrec.index import AnyOf, Between, Condition, ExactIndex, Index
+from fusionrec.index.exact import distinct
 
 MADE = {"shop": shop, "films": films}
 WHERE: dict[str, list[list[Condition]]] = {
@@ -164,3 +165,11 @@ def test_vectors_must_be_normalised(value: float, tmp_path: Path) -> None:
     assert not (tmp_path / "never").exists()
     with pytest.raises(StoreDamagedError, match="float32"):
         ExactIndex(schema, items, vectors[1:])
+
+
+@pytest.mark.parametrize("parts", [[[]], [[3]], [[5, 2, 2], [], [9, 5, 0]], [[7, 7, 7]]])
+def test_distinct_rows_are_those_of_numpy(parts: list[list[int]]) -> None:
+    rows = [np.array(part, dtype=np.int64) for part in parts]
+    found, wanted = distinct(*rows), np.unique(np.concatenate(rows))
+    assert found.dtype == wanted.dtype
+    np.testing.assert_array_equal(found, wanted)

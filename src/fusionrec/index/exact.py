@@ -210,6 +210,16 @@ def score_margin(query: np.ndarray) -> float:
     return MARGIN * max(1.0, float(np.linalg.norm(query, axis=-1).max(initial=0.0)))
 
 
+def distinct(*rows: np.ndarray) -> np.ndarray:
+    """Some rows, int [n] each, every one once and rising: int [m]. NumPy's ``unique`` puts them
+    into a hash table, and takes ten times as long for some hundred.
+    """
+    joined = np.sort(np.concatenate(rows))
+    first = np.ones(len(joined), dtype=bool)
+    np.not_equal(joined[1:], joined[:-1], out=first[1:])
+    return np.asarray(joined[first])
+
+
 def is_among(rows: np.ndarray, rising: np.ndarray) -> np.ndarray:
     """Which rows, int [m], are among others, int [n] distinct and rising: bool [m]. On few rows it
     is ten times as fast as np.isin.

@@ -11,7 +11,7 @@ import numpy as np
 
 from fusionrec.features.score_scale import SCALE
 from fusionrec.index import Condition, Hits, Index, Only
-from fusionrec.index.exact import check_k
+from fusionrec.index.exact import check_k, distinct
 from fusionrec.recommend.answer import Answer, AnswerKind, Recommended
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories
@@ -242,7 +242,7 @@ class Recommender:
         hidden = self.catalog.rows(query.hidden)
         if self.keeps_seen(query):
             return hidden
-        return np.union1d(person.rated, hidden) if len(hidden) else person.rated
+        return distinct(person.rated, hidden) if len(hidden) else person.rated
 
     def keeps_seen(self, query: Query) -> bool:
         """Whether what someone has rated or taken may be recommended to them: where people take

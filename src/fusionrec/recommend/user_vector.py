@@ -12,6 +12,7 @@ import numpy as np
 
 from fusionrec.errors import UsageError
 from fusionrec.features.history import History
+from fusionrec.index.exact import distinct
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, guess, unseen
 from fusionrec.recommend.query import Query, Rated, UserVector, weights
@@ -100,7 +101,7 @@ class UserVectors:
     ) -> UserVector:
         """The vector, and what it was made from."""
         artifact = self.artifact
-        rated = np.unique(np.concatenate([stored.items, given.items, query.taken]))
+        rated = distinct(stored.items, given.items, query.taken)
         # Of a user that the model knows the stored profile alone, the answer is by profile.
         known = position is not None and (
             len(stored) > 0
