@@ -85,6 +85,7 @@ class VersionView:
         elif copied:
             index = self._exactly(f"exact copy of {index.place}")
         self._in_memory, self.place = isinstance(index, ExactIndex), index.place
+        self._on_server = index is recommender.index and "://" in index.place
         timed = _Timed(index, metrics, hide(index.place))
         self._recommender = recommender.over(timed, tuple(map(hide, recommender.notes)))
         made = {} if before is None else vars(before)
@@ -107,7 +108,7 @@ class VersionView:
     @property
     def asks_server(self) -> bool:
         """Whether a Milvus server is searched."""
-        return not (self._in_memory or self.failed) and "://" in self.place
+        return not self.failed and self._on_server
 
     @property
     def recommender(self) -> Recommender:
