@@ -57,7 +57,7 @@ def open_compressed(workspace: Workspace, artifact: Artifact) -> CompressedVecto
 def make_compressed(workspace: Workspace, recommender: Recommender, log: Log) -> CompressedVectors:
     """The compressed copy of a version's item vectors, made if no other process has meanwhile.
 
-    A million vectors of 128 numbers take some two minutes of one core. Where the workspace cannot
+    A million vectors of 128 numbers take minutes of one core. Where the workspace cannot
     be written, the copy is in memory alone.
 
     Args:
