@@ -90,12 +90,16 @@ def test_the_effort_of_a_graph_is_above_the_limit(on_server: MilvusIndex) -> Non
     assert len(on_server.search(FILMS[2][0], MAX_LIMIT + 1)) == 64
 
 
-def test_a_search_sends_rows_and_scores_alone(index: MilvusIndex) -> None:
-    options = index.store.server.search_options("FLAT", 3, 64, settled=True)
-    hits = index.store._call("search", index.name, [FILMS[2][5]], limit=3, **options)[0]
-    assert next(iter(hits.ids)) == 5
-    for hit in hits:
-        assert set(hit["entity"]) <= {"row"}
+def test_a_search_sends_rows_and_scores_alone(
+    index: MilvusIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub, sent = index.store._client._get_connection()._stub, []
+    search = stub.Search
+    monkeypatch.setattr(stub, "Search", lambda *a, **o: sent.append(search(*a, **o)) or sent[-1])
+    [(rows, scores)] = index.store.search(index.name, [FILMS[2][5]], 3, "", "FLAT", 64)
+    assert rows[0] == 5
+    assert len(rows) == len(scores) == 3
+    assert {field.field_name for field in sent[0].results.fields_data} <= {"row"}
 
 
 def test_a_write_is_seen_at_once(index: MilvusIndex) -> None:

@@ -158,7 +158,9 @@ def test_a_server_that_hangs_is_given_up(
     server: MilvusServer, place: Place, index: MilvusIndex
 ) -> None:
     with MilvusStore(place) as hasty:
-        hasty._timeout = 0.3  # from here on: on a busy machine, opening may take longer
+        hasty._timeout = hasty._search_timeout = (
+            0.3  # from here on: on a busy machine, opening may take longer
+        )
         for call in (
             lambda: hasty.search(index.name, [FILMS[2][0]], 5, "", "FLAT", 64),
             lambda: hasty.load(index.name),
