@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from fusionrec.data.arguments import expected, instance, listed, text, texts, whole_number
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ConfigError, Log, Progress, UsageError
-from fusionrec.models.presets import AnyRecipe, preset_recipe
+from fusionrec.models.presets import AnyRecipe, preset_recipe, saved_recipe
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -163,43 +163,51 @@ class Model:
 
 def train(
     dataset: Dataset,
-    model: str = "auto",
-    preset: str = "quick",
+    model: str | None = None,
+    preset: str | None = None,
     *,
     home: Home = None,
     settings: Mapping[str, Any] | None = None,
+    start: str | Model | None = None,
     log: Log = _silent,
 ) -> Model:
     """Trains a model and saves it as the workspace's next version.
 
     Args:
         dataset: the training data.
-        model: ``auto`` joins parts that read histories and profiles, as far as each is of use;
-            ``fusion`` reads ids and profiles, ``sequence`` and ``linear`` a person's history and
-            profile; see ``docs/models.md``.
-        preset: named settings: ``quick`` trains fast (``auto`` about a minute), ``full`` is the
-            most accurate; ``auto`` also has ``default``, half an hour at most.
+        model: by default ``auto``, which joins parts that read histories and profiles, as far as
+            each is of use; ``fusion`` reads ids and profiles, ``sequence`` and ``linear`` a
+            person's history and profile; see ``docs/models.md``.
+        preset: named settings: ``quick``, the default, trains fast (``auto`` about a minute),
+            ``full`` is the most accurate; ``auto`` also has ``default``, half an hour at most.
         home: the workspace folder, as in ``read_data``.
         settings: overrides, such as ``{"training.minutes": 10}``.
+        start: a version, such as ``v3``, whose weights are learned on from, on data that has grown:
+            quicker than afresh. Its own settings hold unless model or preset is given.
         log: called with a message on each epoch, such as ``print``.
 
     Raises:
         UsageError: there is no such model or preset, or the workspace cannot be written.
         ConfigError: a setting is unknown or out of range.
-        TrainingError: the training diverged.
+        TrainingError: the training diverged, or the version that it starts with does not fit.
     """
     instance("dataset", dataset, Dataset, _DATASET)
     texts(model=model, preset=preset)
     _check_log(log)
-    recipe = _recipe(model, preset, settings)
+    workspace, begun = Workspace.find(home), None
+    if start is not None:
+        from fusionrec.registry import versions
+
+        texts(start=None if isinstance(start, Model) else start)
+        begun = start.artifact if isinstance(start, Model) else versions.load(workspace, start)
+    recipe = _recipe(model, preset, settings, begun)
     with _own_log():
         from fusionrec.training.progress import log_epochs
         from fusionrec.training.train import import_engine
         from fusionrec.training.train import train as run
 
         import_engine(recipe)
-    workspace = Workspace.find(home)
-    made = Model(workspace, run(dataset, recipe, workspace, log_epochs(log), log=log))
+    made = Model(workspace, run(dataset, recipe, workspace, log_epochs(log), start=begun, log=log))
     if made.worth is not None:
         log(made.worth["sentence"])
     return made
@@ -573,7 +581,12 @@ def _check_log(log: object) -> None:
         raise expected("log", "a function of one text, such as print", log)
 
 
-def _recipe(model: str, preset: str, settings: Mapping[str, Any] | None) -> AnyRecipe:
+def _recipe(
+    model: str | None,
+    preset: str | None,
+    settings: Mapping[str, Any] | None,
+    start: Artifact | None = None,
+) -> AnyRecipe:
     instance("settings", settings or {}, Mapping, 'a dictionary such as {"training.minutes": 10}')
     try:
         # JSON's numbers, texts, booleans and lists are TOML as well.
@@ -582,7 +595,9 @@ def _recipe(model: str, preset: str, settings: Mapping[str, Any] | None) -> AnyR
         raise ConfigError(
             f"settings must be numbers, texts, truth values or lists: {error}"
         ) from error
-    return preset_recipe(model, preset).change(written)
+    if start is not None and model is None and preset is None:
+        return saved_recipe(start.manifest).change(written)
+    return preset_recipe(model or "auto", preset or "quick").change(written)
 
 
 def _place_in(workspace: Workspace, milvus: str) -> Place:

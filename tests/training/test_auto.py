@@ -297,7 +297,7 @@ def test_cooling_begins_when_the_figure_rises_no_more(figures, epochs, kept, dat
     trainer, rates = SequenceTrainer(data, np.arange(len(data)), recipe), {}
     shown = iter(figures)
     monkeypatch.setattr(trainer, "validate", lambda: next(shown))
-    trainer.cool(20)
+    trainer.state.cool(20)
     assert (trainer.state.cooling, trainer.state.planned) == (13, 20)
 
     def note(state: TrainingState) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from click.core import ParameterSource
 from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, ask, say
+from fusionrec.engine import processors
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
 
@@ -95,7 +95,7 @@ def _recommend_all(workspace: Workspace, file: Path | None, given: dict[str, Any
         raise UsageError(
             "--all needs a file or a folder for the answers", "name one: -o recs.parquet"
         )
-    shards, engine, threads = given["shards"], given["engine"], os.cpu_count() or 1
+    shards, engine, threads = given["shards"], given["engine"], processors()
     one = is_one_file(file, shards, engine)
     recommender = Recommender(workspace, version=given["version"])
     batch = recommender.batch(

@@ -18,6 +18,7 @@ from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
 from fusionrec.cli.worth import show_worth
 from fusionrec.errors import UsageError
+from fusionrec.models.fusion_settings import DEVICES
 from fusionrec.models.presets import AnyRecipe, with_goals
 from fusionrec.workspace import Workspace
 
@@ -45,6 +46,12 @@ if TYPE_CHECKING:
               help="Leave out what `evaluate --validation` asks for, too.")  # fmt: skip
 @click.option("--with-feedback", is_flag=True,
               help="Also on what users said since, with the items as they are now.")  # fmt: skip
+@click.option("--from", "start", metavar="VERSION",
+              help="Learn on from a version's weights, on data that has grown; its settings hold "
+              "unless --model or --preset is given.")  # fmt: skip
+@click.option("--device", type=click.Choice(DEVICES),
+              help="Where the network is trained; auto: on a GPU if PaddlePaddle can use one.  "
+              "[default: auto]")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint of the same training.")
 @click.pass_obj
 def train(
@@ -63,6 +70,8 @@ def train(
     share: float | None,
     validation: bool,
     with_feedback: bool,
+    start: str | None,
+    device: str | None,
     resume: bool,
 ) -> None:
     """Train a model and save it as a new version.
@@ -72,9 +81,15 @@ def train(
     """
     from fusionrec.data.catalog import load
 
+    begun = None
+    if start is not None:
+        from fusionrec.registry import versions
+
+        begun = versions.load(workspace, start)
     recipe = training_options.read_recipe(
-        model, preset, settings, seed=seed, minutes=minutes, passes=passes
-    )
+        model, preset, settings,
+        seed=seed, minutes=minutes, passes=passes, device=device, start=begun,
+    )  # fmt: skip
     asked = _protocol_split(protocol, fold, share, validation, seed)
     if asked is not None:
         recipe = with_goals(recipe, asked[0].goals, asked[0].rates)
@@ -89,7 +104,7 @@ def train(
 
         part = training_split(dataset, *asked)
         say(f"training on {len(part.rows):,} ratings of them: {protocol}, {part.about['split']}")
-    artifact = run_training(workspace, dataset, recipe, resume, part)
+    artifact = run_training(workspace, dataset, recipe, resume, part, start=begun)
     if part is None:
         say("put it into Milvus with: fusionrec index")
     else:
@@ -138,8 +153,10 @@ def run_training(
     resume: bool,
     part: TrainingSplit | None = None,
     command: Sequence[str] = ("fusionrec",),
+    start: Artifact | None = None,
 ) -> Artifact:
-    """Trains and publishes a version, and shows how far it is; ``command`` is what was called.
+    """Trains and publishes a version, and shows how far it is; ``command`` is what was called, and
+    ``start`` the version that it begins with.
 
     Raises:
         UsageError: ``resume``, and there is no checkpoint of this training.
@@ -154,7 +171,7 @@ def run_training(
 
     rows, about = (part.rows, part.about) if part else (None, None)
     dataset = part.dataset if part else dataset
-    if resume and not has_checkpoint(workspace, dataset, recipe, rows):
+    if resume and not has_checkpoint(workspace, dataset, recipe, rows, start):
         raise UsageError(
             "there is no checkpoint of a training on this data with these settings",
             hint="give the options it was begun with, or leave out --resume to start afresh",
@@ -165,10 +182,11 @@ def run_training(
     try:
         with TrainingProgress() as report:
             artifact = run(
-                dataset, recipe, workspace, report, rows=rows, part=about, resume=resume, log=say
-            )
+                dataset, recipe, workspace, report,
+                rows=rows, part=about, resume=resume, start=start, log=say,
+            )  # fmt: skip
     except KeyboardInterrupt:
-        if has_checkpoint(workspace, dataset, recipe, rows):
+        if has_checkpoint(workspace, dataset, recipe, rows, start):
             arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
             again = shlex.join([*command, *arguments, "--resume"])
             say(f"stopped; a checkpoint is kept. To go on: {again}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -12,7 +12,17 @@ from fusionrec.cli.options import Option, pairs, together
 from fusionrec.cli.output import say
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS
-from fusionrec.models.presets import PRESETS, AnyRecipe, AutoRecipe, preset_recipe
+from fusionrec.models.presets import (
+    PRESETS,
+    AnyRecipe,
+    AutoRecipe,
+    LinearRecipe,
+    preset_recipe,
+    saved_recipe,
+)
+
+if TYPE_CHECKING:
+    from fusionrec.registry import Artifact
 
 share = click.option(
     "--share", type=float,
@@ -76,6 +86,11 @@ def protocol(required: bool) -> Option[Any]:
     return click.option("--protocol", type=click.Choice(PROTOCOLS), required=required, help=text)
 
 
+def _named_model() -> bool:
+    source = click.get_current_context().get_parameter_source("model")
+    return source is not ParameterSource.DEFAULT
+
+
 def read_settings(given: Sequence[str]) -> dict[str, str]:
     """The ``--set name=value`` of a command."""
     return dict(pairs("--set", given))
@@ -89,18 +104,27 @@ def read_recipe(
     seed: int | None = None,
     minutes: float | None = None,
     passes: int | None = None,
+    device: str | None = None,
+    start: Artifact | None = None,
 ) -> AnyRecipe:
-    """The settings in a command's options; ``--seed``, ``--minutes`` and ``--passes`` win over
-    ``--set``.
+    """The settings in a command's options; ``--seed``, ``--minutes``, ``--passes`` and ``--device``
+    win over ``--set``. Where neither model nor preset is named, those of the version that the
+    training begins with hold, if there is one.
 
     Raises:
         UsageError: a ``--set`` without an equals sign, or the model has no such preset or option.
         ConfigError: a setting is unknown or out of its range.
     """
-    made = preset_recipe(model, preset)
-    given = {"seed": seed, "minutes": minutes, "passes": passes}
+    if start is not None and preset is None and not _named_model():
+        made = saved_recipe(start.manifest)
+        model = made.name
+    else:
+        made = preset_recipe(model, preset)
+    if device is not None and isinstance(made, LinearRecipe):
+        raise UsageError("model linear trains without PaddlePaddle", "leave --device out")
+    given = {"seed": seed, "minutes": minutes, "passes": passes, "device": device}
     chosen = {name: value for name, value in given.items() if value is not None}
-    if not isinstance(made, AutoRecipe) and (wrong := chosen.keys() - {"seed"}):
+    if not isinstance(made, AutoRecipe) and (wrong := chosen.keys() - {"seed", "device"}):
         by_epochs = hasattr(made.training, "epochs")
         raise UsageError(
             f"--{min(wrong)} is for model auto, got model {model}",

@@ -122,6 +122,14 @@ class TrainedVersion:
                 f"{artifact.version} was trained on {data}, this is {dataset.name}",
                 "give the data set that it was trained on",
             )
+        start = artifact.manifest.get("start", {"forgotten": 0})
+        if start["forgotten"]:
+            raise UsageError(
+                f"{artifact.version} began with {start['version']}, which has learned from "
+                f"{start['forgotten']:,} interactions that {artifact.version} itself has not: the "
+                "test may be among them",
+                "measure a version that was trained afresh",
+            )
         same = list(artifact.users.ids) == list(dataset.users.ids)
         same = same and list(artifact.items.ids) == list(dataset.items.ids)
         user = np.repeat(np.arange(len(artifact.users)), np.diff(histories.offsets))

@@ -31,6 +31,15 @@ def check_all(settings: Settings, table: str, names: Mapping[str, str]) -> None:
             check(_RULES[rule](value), f"{table}.{name} must be {rule}, got {value}")
 
 
+DEVICES = ("auto", "cpu", "gpu")
+
+
+def check_device(name: str) -> None:
+    """Raises a ConfigError for a device that there is not."""
+    known = ", ".join(DEVICES)
+    check(name in DEVICES, f"training.device must be one of {known}, got {name!r}")
+
+
 @dataclass(frozen=True)
 class FusionSettings(Settings):
     """Widths of the fusion model's two towers.
@@ -93,7 +102,10 @@ class TrainingSettings(Settings):
             rows.
         patience: epochs without a better validation error after which training stops.
         seed: of everything random.
-        threads: math threads; 0 for one per core, two at most.
+        threads: math threads; 0 tries a few minibatches and takes as many as pay, up to all cores,
+            or two where the training is short. Another number rounds sums otherwise: the one that
+            a version's manifest tells repeats its training bit for bit.
+        device: ``cpu``, ``gpu``, or ``auto`` for a GPU where PaddlePaddle can use one.
         checkpoint_seconds: time between checkpoints; one is also kept at every epoch's end.
     """
 
@@ -112,6 +124,7 @@ class TrainingSettings(Settings):
     patience: int = 3
     seed: int = 0
     threads: int = 0
+    device: str = "auto"
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
@@ -122,6 +135,7 @@ class TrainingSettings(Settings):
             "0 to below 1": "user_id_dropout item_id_dropout attribute_dropout validation",
         }
         check_all(self, "training", names)
+        check_device(self.device)
         check(
             self.squared + self.ranking + self.exposure > 0,
             "training.squared, ranking and exposure are all 0: there is nothing to learn",

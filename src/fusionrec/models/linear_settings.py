@@ -8,7 +8,7 @@ from typing import Any
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import Schema
-from fusionrec.models.fusion_settings import FusionSettings, check_all
+from fusionrec.models.fusion_settings import FusionSettings, check_all, check_device
 from fusionrec.models.sequence_settings import SequenceRecipe, SequenceSettings, SequenceTraining
 
 GOALS = ("later", "next", "taste")
@@ -122,14 +122,17 @@ class AutoTraining(Settings):
             that a version's manifest tells as ``passes``, and its seed, the lists of a training
             repeat bit for bit; its stars too, unless their time ran out.
         seed: of everything random.
+        device: of the network; see ``SequenceTraining``.
     """
 
     minutes: float = 30.0
     passes: int = 0
     seed: int = 0
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         check_all(self, "training", {"0 or more": "passes seed"})
+        check_device(self.device)
         check(
             0 <= self.minutes < math.inf, f"training.minutes must be 0 or more, got {self.minutes}"
         )
@@ -173,11 +176,12 @@ class AutoRecipe(Settings):
 
     @classmethod
     def from_dict(cls, values: Any, where: str = "") -> AutoRecipe:
-        """As of ``Settings``; the seed holds for all parts."""
+        """As of ``Settings``; seed and device hold for all parts."""
         made = super().from_dict(values, where)
         seed = made.training.seed
+        shared: dict[str, Any] = {"seed": seed, "device": made.training.device}
         small, large = (
-            replace(network, training=replace(network.training, seed=seed))
+            replace(network, training=replace(network.training, **shared))
             for network in (made.small, made.sequence)
         )
         linear = replace(made.linear, seed=seed)

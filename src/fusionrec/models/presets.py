@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from fusionrec.errors import UsageError
+from fusionrec.errors import ConfigError, UsageError
 from fusionrec.models.fusion_settings import FUSION, FusionSettings, Recipe, TrainingSettings
 from fusionrec.models.linear_settings import AUTO, LINEAR, AutoRecipe, LinearRecipe
 from fusionrec.models.sequence_settings import (
@@ -48,6 +49,28 @@ def preset_recipe(model: str, preset: str | None = None) -> AnyRecipe:
     return presets[preset]
 
 
+def saved_recipe(manifest: Mapping[str, Any]) -> AnyRecipe:
+    """The settings that a version was trained with.
+
+    Raises:
+        UsageError: its vectors came in a file, or it is of a fusionrec with other settings.
+    """
+    kinds = {name: type(presets["quick"]) for name, presets in PRESETS.items()}
+    model = manifest["model"]
+    if model not in kinds:
+        raise UsageError(
+            "a version whose vectors came in a file has no settings of a training",
+            "name a version that was trained here",
+        )
+    try:
+        return kinds[model].from_dict(manifest["recipe"])
+    except ConfigError as error:
+        raise UsageError(
+            f"the version was trained by an earlier fusionrec, with other settings: {error}",
+            f"say which ones to use: --model {model} --preset NAME",
+        ) from error
+
+
 def with_goals(recipe: AnyRecipe, goals: tuple[str, ...], stars: bool) -> AnyRecipe:
     """The recipe with some goals alone, its own the first, and with or without stars, where its
     parts are weighed by goals and its own is ``auto``; any other recipe as it is.
@@ -73,5 +96,6 @@ __all__ = [
     "SequenceTraining",
     "TrainingSettings",
     "preset_recipe",
+    "saved_recipe",
     "with_goals",
 ]

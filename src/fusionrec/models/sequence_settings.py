@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import Schema
-from fusionrec.models.fusion_settings import FusionSettings, check_all
+from fusionrec.models.fusion_settings import FusionSettings, check_all, check_device
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,10 @@ class SequenceTraining(Settings):
         validation: share of the users whose latest item is the holdout that chooses the best epoch.
         patience: epochs without a better NDCG@10 on the holdout after which training stops.
         seed: of everything random.
-        threads: math threads; 0 for one per core, two at most.
+        threads: math threads; 0 tries a few minibatches and takes as many as pay, up to all cores,
+            or two where the training is short. Another number rounds sums otherwise: the one that
+            a version's manifest tells repeats its training bit for bit.
+        device: ``cpu``, ``gpu``, or ``auto`` for a GPU where PaddlePaddle can use one.
         checkpoint_seconds: time between checkpoints; one is also kept at every epoch's end.
     """
 
@@ -96,6 +99,7 @@ class SequenceTraining(Settings):
     patience: int = 10
     seed: int = 0
     threads: int = 0
+    device: str = "auto"
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
@@ -107,6 +111,7 @@ class SequenceTraining(Settings):
             "0 to below 1": "id_dropout attribute_dropout time_dropout validation",
         }
         check_all(self, "training", names)
+        check_device(self.device)
         check(
             0.02 <= self.temperature < math.inf,  # below, the softmax leaves float32's range
             f"training.temperature must be 0.02 or more, got {self.temperature}",

@@ -16,9 +16,9 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder
-from fusionrec.features.history import History, HistoryFeatures
+from fusionrec.features.history import Clock, History, HistoryFeatures
 from fusionrec.features.score_scale import SCALE, ScoreMap
-from fusionrec.registry.blend import REPEATS, Blend
+from fusionrec.registry.blend import REPEATS, Blend, Part
 from fusionrec.registry.folder_locks import hold
 from fusionrec.registry.inference.blend import BlendItemRunner, BlendRunner
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
@@ -116,6 +116,20 @@ class Artifact:
         """The history features that the user tower reads; None for a tower without histories."""
         history = self.manifest.get("history")
         return HistoryFeatures.from_json(history, self.schema.rating_range) if history else None
+
+    @property
+    def network_part(self) -> Part | None:
+        """The network of a version with parts; None where it has none."""
+        parts = self.blend.parts if self.blend is not None else ()
+        return next((part for part in parts if part.kind == "network"), None)
+
+    @property
+    def network_clock(self) -> Clock | None:
+        """How its network reads the time of a request; None where it does not."""
+        network, reading = self.network_part, self.history_features
+        if network is not None:
+            reading = HistoryFeatures.from_json(network.reading, self.schema.rating_range)
+        return None if reading is None else reading.clock
 
     @property
     def reads_clock(self) -> bool:

@@ -58,6 +58,11 @@ class Weights:
             )
         return array
 
+    def rest(self) -> dict[str, np.ndarray]:
+        """Removes and returns all arrays that are left, by name."""
+        left, self._arrays = self._arrays, {}
+        return left
+
     def end(self) -> None:
         """Checks that no array is left.
 

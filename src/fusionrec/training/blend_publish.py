@@ -39,11 +39,13 @@ def publish_blend(
     encoder: Encoder,
     recipe: LinearRecipe | AutoRecipe,
     judged: Network | None,
-    part: Mapping[str, Any] | None,
+    origin: Mapping[str, Any],
     worth: Mapping[str, Any],
     stars: RatingHead | None,
 ) -> Artifact:
-    """Writes the version of parts that were fitted on all rows."""
+    """Writes the version of parts that were fitted on all rows; ``origin`` are keys of the manifest
+    that tell of which split the rows are, and with which version the training began.
+    """
     dataset, histories = job.dataset, job.histories
     used = {name for name, _ in job.profiles()}.union(*(one.weights for one in weighed.values()))
     kept, items, tower = _joined(job, [one for one in parts if one.part.name in used], encoder)
@@ -62,7 +64,7 @@ def publish_blend(
         "history": _reading(blend.parts),
         "score": {"kind": "ranking"},
         "training": _training(job, judged),
-        **({} if part is None else {"part": dict(part)}),
+        **origin,
     }
 
     def write(folder: Path) -> None:
@@ -87,9 +89,10 @@ def _compare(
     saved: Artifact, parts: Sequence[FittedPart], job: Job, judged: Network | None
 ) -> None:
     """Refuses a saved user tower that does not answer some users as the trained parts do. A network
-    that was not trained again had not read all that is saved, and is left out.
+    that was not trained again had not read all that is saved, and is left out; so are users without
+    a history, for whom most parts say nothing.
     """
-    users = np.arange(min(SAMPLE, len(job.dataset.users)))
+    users = np.flatnonzero(np.diff(job.histories.offsets))[:SAMPLE]
     features = saved.encoder.encode_table("user", job.dataset.users.take(users))
     read = [job.histories.of(int(user)) for user in users]
     assert isinstance(saved.user_tower, BlendRunner)
@@ -140,6 +143,7 @@ def _training(job: Job, judged: Network | None) -> dict[str, Any]:
         "trained_rows": job.dataset.fingerprint(job.rows),
         "best_epoch": judged.schedule.passes if judged else None,
         "passes": judged.asked if judged else None,
+        "threads": judged.schedule.threads if judged else None,
         "measure": {"train": "loss", "validation": "NDCG@10", "rising": True, "unit": "items"},
         "epochs": [asdict(epoch) for epoch in judged.epochs] if judged else [],
         "seconds": round(time.monotonic() - job.started, 1),

@@ -29,6 +29,7 @@ from fusionrec.training.worth import measured
 if TYPE_CHECKING:
     from fusionrec.training.network_part import Network
     from fusionrec.training.progress import OnProgress
+    from fusionrec.training.warm_start import WarmStart
 
 STARS_LEAST = 10.0  # seconds for the rating head, at least
 SCARCE = 60  # users of the holdouts of ``later``, below which those of ``taste`` are added
@@ -46,6 +47,7 @@ def train_blend(
     *,
     on_progress: OnProgress = lambda _: None,
     resume: bool = False,
+    start: WarmStart | None = None,
     log: Log = lambda _: None,
 ) -> Artifact:
     """Trains a model of parts on some rows, int [n], and publishes it as the next version.
@@ -56,6 +58,7 @@ def train_blend(
         folder: for the network's checkpoints; None keeps none.
         part: which split ``rows`` are of, for the manifest.
         on_progress, resume: of the network's training.
+        start: what the network begins with; the parts without one are fitted anew.
         log: called with what is chosen.
 
     Raises:
@@ -82,9 +85,13 @@ def train_blend(
         holdouts["next"] = holdouts["next"][:1]  # each further one would have it trained once more
     choices = _choices(job, holdouts, width)
     if isinstance(recipe, AutoRecipe) and width:
-        network = Networks(job, recipe, holdouts["next"][0], folder, on_progress, resume)
+        network = Networks(job, recipe, holdouts["next"], folder, on_progress, resume, start)
+        holdouts["next"] = network.holdouts or holdouts["next"]
     judged = network.judged if network else None
-    weighed = {goal: _weigh(job, goal, holdouts[goal], choices, encoder, judged) for goal in goals}
+    told = judged if network and network.holdouts else None
+    weighed = {goal: _weigh(job, goal, holdouts[goal], choices, encoder, told) for goal in goals}
+    if start is not None and judged is not None and told is None:
+        weighed["next"] = _as_before(job, start.artifact, weighed["next"], judged)
     final = None
     if network and judged and any(judged.part.part.name in w.weights for w in weighed.values()):
         final = network.final()
@@ -95,7 +102,25 @@ def train_blend(
     first = goals[0]
     worth = measured(dataset, job.order, first, holdouts[first], weighed[first])
     stars = _stars(job, recipe)
-    return publish_blend(job, models, parts, weighed, encoder, recipe, judged, part, worth, stars)
+    origin = {} if part is None else {"part": dict(part)}
+    origin |= {} if start is None else {"start": start.to_json()}
+    return publish_blend(job, models, parts, weighed, encoder, recipe, judged, origin, worth, stars)
+
+
+def _as_before(job: Job, former: Artifact, weighed: Weighed, network: Network) -> Weighed:
+    """The weights that a version had for the next item, of parts that there still are: so few new
+    interactions can be asked for that they tell nothing, and its network has learned from all
+    others.
+    """
+    names = {*weighed.alone, *weighed.weights, network.part.part.name}
+    before = former.blend.weights.get("next", {}) if former.blend is not None else {}
+    kept = {name: weight for name, weight in before.items() if name in names and weight > 0}
+    if not kept:
+        return weighed
+    job.log(
+        f"next: weights as of {former.version}, since too few new interactions can be asked for"
+    )
+    return Weighed(kept, None, {}, 0)
 
 
 def _goals(model: LinearSettings, job: Job) -> list[str]:

@@ -30,11 +30,20 @@ def run_settings(recipe: AnyRecipe) -> dict[str, Any]:
     """All settings, as they identify a training; of fusion in the form of 0.1.0 and 0.2.0, so that
     a training that these began goes on.
     """
-    settings = recipe.to_dict()
+    settings = _without_device(recipe.to_dict())
     if isinstance(recipe, Recipe):
         settings["training"] |= _GONE
         settings["rating"] = _GONE_HEAD
     return settings
+
+
+def _without_device(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without the devices in them: where it goes on is no part of what a training is."""
+    return {
+        name: _without_device(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name != "device"
+    }
 
 
 @dataclass
@@ -96,6 +105,6 @@ class Checkpoint:
         wanted = json.loads(json.dumps(runs))  # tuples become lists, as in the file
         if checkpoint.run not in wanted:
             run = checkpoint.run
-            other = [key for key in run if run[key] != wanted[0].get(key)]
+            other = [key for key in run | wanted[0] if run.get(key) != wanted[0].get(key)]
             raise TrainingError(f"{path} is of a training with another {', '.join(other)}", hint)
         return checkpoint

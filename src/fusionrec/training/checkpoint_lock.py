@@ -18,6 +18,7 @@ import numpy as np
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
 from fusionrec.models.presets import AnyRecipe
+from fusionrec.registry import Artifact
 from fusionrec.training.checkpoint import STATE, run_settings
 from fusionrec.workspace import Workspace, make_folder
 
@@ -116,12 +117,19 @@ def _process(folder: Path) -> str:
 
 
 def checkpoint_folders(
-    workspace: Workspace, dataset: Dataset, rows: np.ndarray, recipe: AnyRecipe
+    workspace: Workspace,
+    dataset: Dataset,
+    rows: np.ndarray,
+    recipe: AnyRecipe,
+    start: Artifact | None = None,
 ) -> tuple[Path, Path]:
-    """The checkpoint folders of a training, by recipe and rows: today's, and the name of 0.1.0."""
+    """The checkpoint folders of a training, by recipe, rows and the version that it begins with:
+    today's, and the name of 0.1.0.
+    """
     settings = run_settings(recipe.for_schema(dataset.schema, len(rows)))
+    begun = [] if start is None else [start.checksum]
     runs = [
-        json.dumps([settings, fingerprint], sort_keys=True)
+        json.dumps([settings, fingerprint, *begun], sort_keys=True)
         for fingerprint in dataset.fingerprints(rows)
     ]
     current, former = (hashlib.sha256(run.encode()).hexdigest()[:16] for run in runs)

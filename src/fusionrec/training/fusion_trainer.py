@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from fusionrec.data.arrays import without
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
@@ -35,7 +36,12 @@ class FusionTrainer(Trainer):
         name = "error in stars" if self.recipe.rates else "loss"
         unit = "events" if self.dataset.schema.events else "ratings"
         self.metric = MetricInfo(name, name, rising=False, unit=unit)
-        self.rows, self.holdout = hold_out(rows, self.settings.validation, self.settings.seed)
+        s = self.settings
+        if self.start is None:
+            self.rows, self.holdout = hold_out(rows, s.validation, s.seed)
+        else:  # what the version has learned from tells nothing of how well it predicts
+            _, self.holdout = hold_out(rows[self.start.new[rows]], s.validation, s.seed)
+            self.rows = without(rows, self.holdout)
         self.encoder = Encoder.fit(self.dataset, self.rows)
         self.network = FusionNetwork(self.dataset, self.encoder, self.recipe)
         self.batches = self._blocks()
@@ -43,7 +49,10 @@ class FusionTrainer(Trainer):
 
     def _blocks(self) -> Blocks:
         s, data = self.settings, self.dataset
-        user, item, rating = data.user[self.rows], data.item[self.rows], data.rating[self.rows]
+        rows, learners = self.rows, self.learners()
+        if learners is not None:
+            rows = rows[np.isin(data.user[rows], learners)]
+        user, item, rating = data.user[rows], data.item[rows], data.rating[rows]
         weight = rating  # that of an event
         if not data.schema.events:
             weight = (rating >= data.schema.like).astype(np.float32)

@@ -111,9 +111,26 @@ def next_holdouts(
     return found
 
 
-def drawn_users(histories: Histories, most: int, seed: int) -> np.ndarray:
-    """Users of a holdout, int [m] ascending: a draw of those with 3 interactions or more."""
+def hiding_only(holdout: Holdout, histories: Histories, new: np.ndarray) -> Holdout:
+    """The holdout of those users of whom it hides new interactions alone, bool [n]; all others are
+    visible.
+    """
+    owner = np.repeat(np.arange(len(histories.offsets) - 1), np.diff(histories.offsets))
+    kept = ~np.isin(holdout.users, owner[~holdout.visible & ~new])
+    hidden = ~holdout.visible & np.isin(owner, holdout.users[kept])
+    seen = None if holdout.seen is None else holdout.seen[kept]
+    return Holdout(~hidden, holdout.users[kept], holdout.relevant[kept], seen)
+
+
+def drawn_users(
+    histories: Histories, most: int, seed: int, among: np.ndarray | None = None
+) -> np.ndarray:
+    """Users of a holdout, int [m] ascending: a draw of those with 3 interactions or more, of the
+    users ``among``, int [n], if they are given.
+    """
     users = np.flatnonzero(np.diff(histories.offsets) >= 3)
+    if among is not None:
+        users = np.intersect1d(users, among)
     return np.sort(np.random.default_rng([seed, 2]).permutation(users)[:most])
 
 

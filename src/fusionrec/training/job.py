@@ -18,6 +18,7 @@ from fusionrec.regression.sequences import HistoryChoice
 from fusionrec.training.holdouts import (
     Holdout,
     drawn_users,
+    hiding_only,
     later_holdouts,
     next_holdouts,
     taste_holdouts,
@@ -32,6 +33,8 @@ from fusionrec.training.parts import (
     repeats_part,
     trend_part,
 )
+from fusionrec.training.warm_start import WarmStart
+from fusionrec.training.weighing import FEWEST_USERS
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,17 @@ class Job:
         users = drawn_users(self.histories, s.validation, s.seed)
         make = next_holdouts if goal == "next" else taste_holdouts
         return make(self.histories, schema, users, self.items, s.seed)
+
+    def new_holdouts(self, start: WarmStart) -> list[Holdout]:
+        """A holdout of the goal ``next`` that hides only what a network has not learned from that
+        begins with a version; empty where too few users can be asked.
+        """
+        s, new = self.recipe.training, start.new[self.order]
+        touched = np.unique(self.dataset.user[self.order[new]])
+        users = drawn_users(self.histories, s.validation, s.seed, touched)
+        found = next_holdouts(self.histories, self.dataset.schema, users, self.items, s.seed)[:1]
+        found = [hiding_only(one, self.histories, new) for one in found]
+        return [one for one in found if len(one.users) >= FEWEST_USERS]
 
     def searched(self, holdout: Holdout) -> np.ndarray:
         """What is read, bool [n], of the visible interactions to weigh parts by: all, but in a

@@ -22,19 +22,13 @@ from fusionrec.training.batches import Blocks
 from fusionrec.training.checkpoint import Checkpoint, run_settings
 from fusionrec.training.distributed import ProcessGroup
 from fusionrec.training.optimizer import LOWER, RowAdamW, weights
-from fusionrec.training.process import defer_interrupts, prepare_process
-from fusionrec.training.progress import (
-    Epoch,
-    MetricInfo,
-    OnProgress,
-    TrainingState,
-    learning_rate,
-    stable_rate,
-)
+from fusionrec.training.process import defer_interrupts, prepare_process, use_threads
+from fusionrec.training.progress import Epoch, MetricInfo, OnProgress, TrainingState
+from fusionrec.training.trial import choose_threads
+from fusionrec.training.warm_start import RATE, WarmStart
 from fusionrec.training.windows import Windows
 
 TRIAL = 8  # minibatches that are timed, beside the first
-COOLING = 0.35  # share of the epochs in which a stable learning rate falls at last
 OTHER = 1.25  # time of an epoch with optimizer and validation, over that of its minibatches
 
 
@@ -48,9 +42,11 @@ class Trainer(ABC):
         folder: where checkpoints go; None keeps none.
         holdout: int [m], those of the rows that are for validation; by default the settings draw
             them.
+        start: the version whose weights it begins with; None begins at random.
 
     Raises:
-        TrainingError: there is nothing to rank, or the data lacks what the model reads.
+        TrainingError: there is nothing to rank, the data lacks what the model reads, or the version
+            has another network.
 
     Attributes:
         rows, holdout: int, the rows trained on and those for validation.
@@ -77,9 +73,10 @@ class Trainer(ABC):
         recipe: Recipe | SequenceRecipe,
         folder: Path | None = None,
         holdout: np.ndarray | None = None,
+        start: WarmStart | None = None,
     ) -> None:
         self.dataset, self.recipe, self.folder = dataset, recipe, folder
-        self.given_holdout = holdout
+        self.given_holdout, self.start = holdout, start
         self.settings = recipe.training
         if not recipe.rates and np.ptp(dataset.item[rows]) == 0:
             raise TrainingError(
@@ -89,19 +86,34 @@ class Trainer(ABC):
         now, former = dataset.fingerprints(rows)
         settings, schema = run_settings(recipe), dataset.schema.to_json()
         self.run = {"recipe": settings, "schema": schema, "rows": now}
+        if start is not None:
+            start.check_model(recipe.model.to_dict())
+            self.run["start"] = start.artifact.checksum
         self._former_run = {"recipe": settings, "rows": former}  # as 0.1.0 wrote it
-        prepare_process(self.settings.threads)
+        prepare_process(self.settings.threads, self.settings.device)
         self.group = ProcessGroup.join()
         paddle.seed(self.settings.seed)
         with paddle.utils.unique_name.guard():  # same parameter names in every process
             self.build(rows)
         steps, planned = self.group.steps(len(self.batches)), self.settings.epochs
+        if start is not None:
+            planned = start.passes(planned)
+            self.network.set_state_dict(start.weights(self.encoder, self.network))
         self.state = TrainingState(metric=self.metric, steps=steps, planned=planned)
         self.best_weights: dict[str, np.ndarray] = {}
 
     @abstractmethod
     def build(self, rows: np.ndarray) -> None:
         """Sets ``rows``, ``holdout``, ``encoder``, ``batches``, ``network`` and ``optimizer``."""
+
+    def learners(self) -> np.ndarray | None:
+        """The users whose ``rows`` are trained on, int [m]; None for all, as of any training that
+        begins at random.
+        """
+        if self.start is None:
+            return None
+        s = self.settings
+        return self.start.learners(self.dataset, self.rows, s.epochs, s.seed)
 
     @abstractmethod
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[paddle.Tensor | None, float, int]:
@@ -149,14 +161,15 @@ class Trainer(ABC):
             checkpoint = Checkpoint.load(self.folder, self.run, self._former_run)
             if checkpoint is not None:
                 self._restore(checkpoint)
+        self.use_cores()
         # The optimizer names its state at the first step: same names in every process.
         with defer_interrupts() as pause, paddle.utils.unique_name.guard():
             try:
                 while self.state.epoch <= min(self.state.planned, epochs or self.state.planned):
-                    if self._rises_no_more():
+                    if self.state.rises_no_more(self.settings.patience):
                         if len(self.state.epochs) >= self.state.cooling:
                             break
-                        self._begin_cooling()
+                        self.state.begin_cooling()
                     self._epoch(on_progress, pause)
             except KeyboardInterrupt:
                 self._save_checkpoint()
@@ -165,23 +178,38 @@ class Trainer(ABC):
         self.network.eval()
         return self.state
 
-    def plan(self, seconds: float) -> int:
-        """Plans as many epochs as fit into so many seconds, by the time of a few minibatches.
+    def use_cores(self) -> None:
+        """Computes with as many threads as the settings tell or as before; else as many as pay."""
+        self.state.threads = self.settings.threads or self.state.threads
+        if self.state.threads:
+            use_threads(self.state.threads)
+        else:
+            steps, alone = self.state.steps * self.state.planned, self.group.size == 1
+            self.state.threads = choose_threads(self.minibatch_seconds, steps, alone=alone)
 
-        Nothing is learned from these. Returns the number, which may be 0.
-        """
-        times = []
+    def minibatch_seconds(self, count: int) -> list[float]:
+        """The times of the first minibatches, ``count`` at most, of which nothing is learned."""
+        times: list[float] = []
         for number, batch in enumerate(self.batches.epoch(1)):
+            if number == count:
+                break
             began = time.monotonic()
             loss, _, _ = self.loss(batch, np.random.default_rng(number))
             if loss is not None:
                 loss.backward()
             self.optimizer.clear_grad()
             times.append(time.monotonic() - began)
-            if number == TRIAL:
-                break
+        return times
+
+    def plan(self, seconds: float) -> int:
+        """Plans as many epochs as fit into so many seconds, by the time of a few minibatches.
+
+        Nothing is learned from these. Returns the number, which may be 0.
+        """
+        self.use_cores()
+        times = self.minibatch_seconds(TRIAL + 1)
         epoch = float(np.median(times)) * self.state.steps * OTHER
-        return min(self.settings.epochs, int(seconds / epoch))
+        return min(self.state.planned, int(seconds / epoch))
 
     def _epoch(self, on_progress: OnProgress, pause: Callable[[], None]) -> None:
         state = self.state
@@ -234,34 +262,8 @@ class Trainer(ABC):
 
     def _rate(self, epochs: float) -> float:
         """The learning rate after so many epochs."""
-        highest, state = self.settings.learning_rate, self.state
-        if state.cooling:
-            return stable_rate(highest, epochs, state.cooling, state.planned)
-        return learning_rate(highest, epochs / state.planned)
-
-    def _rises_no_more(self) -> bool:
-        """Whether the holdout's figure has not risen for ``patience`` epochs, of cooling if it has
-        begun.
-        """
-        state, best = self.state, self.state.best
-        if best is None or best.validation is None:
-            return False
-        done = len(state.epochs)
-        since = max(best.number, state.cooling) if done >= state.cooling else best.number
-        return done - since >= self.settings.patience
-
-    def _begin_cooling(self) -> None:
-        state = self.state
-        state.cooling = len(state.epochs)
-        more = math.ceil(state.cooling * COOLING / (1 - COOLING))
-        state.planned = min(state.planned, state.cooling + more)
-
-    def cool(self, planned: int) -> None:
-        """Keeps the learning rate at its highest for most of so many epochs, or until the holdout's
-        figure rises no more, and lets it fall then.
-        """
-        self.state.planned = planned
-        self.state.cooling = max(1, planned - math.ceil(COOLING * planned))
+        share = 1.0 if self.start is None else RATE
+        return self.state.learning_rate(share * self.settings.learning_rate, epochs)
 
     def _end_epoch(self) -> None:
         state = self.state

@@ -18,6 +18,7 @@ from fusionrec.registry.blend import Part
 from fusionrec.training.parts import FittedPart
 from fusionrec.training.progress import Epoch, OnProgress
 from fusionrec.training.sequence_trainer import CHUNK, SequenceTrainer
+from fusionrec.training.warm_start import WarmStart
 
 NAME = "sequence"
 FEWEST = 3  # passes; a network that has time for fewer is not begun
@@ -33,11 +34,13 @@ class Schedule:
         passes: after which the weights were kept.
         cooling: after which the learning rate fell.
         planned: at which it would have ended.
+        threads: that computed.
     """
 
     passes: int
     cooling: int
     planned: int
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def fit_network(
     passes: int = 0,
     seconds: float | None = None,
     schedule: Schedule | None = None,
+    start: WarmStart | None = None,
     folder: Path | None = None,
     on_progress: OnProgress = lambda _: None,
     resume: bool = False,
@@ -84,6 +88,7 @@ def fit_network(
             allow. The holdout may stop them earlier.
         seconds: that it may take, about; None for no limit.
         schedule: repeat this one, whatever time it takes.
+        start: what it begins with, with fewer passes and at a lower rate; None begins at random.
         folder: for checkpoints.
         on_progress: called after each step.
         resume: go on from a checkpoint.
@@ -93,23 +98,28 @@ def fit_network(
         TrainingError: the training diverged.
     """
     recipe = suited(recipe, len(rows), timed=dataset.time is not None)
-    trainer = SequenceTrainer(dataset, rows, recipe, folder, holdout)
+    trainer = SequenceTrainer(dataset, rows, recipe, folder, holdout, start)
+    least = FEWEST if start is None else 1
     if schedule is None:
         if not passes:
-            passes = recipe.training.epochs if seconds is None else trainer.plan(seconds)
-            if passes < FEWEST and seconds is not None:
+            passes = trainer.state.planned if seconds is None else trainer.plan(seconds)
+            if passes < least and seconds is not None:
                 log(
-                    f"sequence: left out, since {FEWEST} passes do not fit into {seconds:.0f} s "
+                    f"sequence: left out, since {least} passes do not fit into {seconds:.0f} s "
                     "(train --minutes gives more)"
                 )
                 return None
-        trainer.cool(passes)
+        if start is None:
+            trainer.state.cool(passes)
+        else:
+            trainer.state.planned = passes
         state = trainer.fit(on_progress, resume=resume)
     else:
+        trainer.state.threads = schedule.threads
         trainer.state.cooling, trainer.state.planned = schedule.cooling, schedule.planned
         state = trainer.fit(on_progress, resume=resume, epochs=schedule.passes)
     assert state.best is not None
-    kept = Schedule(state.best.number, state.cooling, state.planned)
+    kept = Schedule(state.best.number, state.cooling, state.planned, state.threads)
     return Network(_part(trainer), trainer.encoder, kept, passes, state.epochs)
 
 

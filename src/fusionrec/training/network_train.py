@@ -27,6 +27,7 @@ from fusionrec.training.fusion_trainer import FusionTrainer
 from fusionrec.training.loop import Trainer
 from fusionrec.training.progress import OnProgress
 from fusionrec.training.sequence_trainer import SequenceTrainer
+from fusionrec.training.warm_start import WarmStart
 from fusionrec.workspace import Workspace
 
 
@@ -39,6 +40,7 @@ def train_network(
     rows: np.ndarray,
     part: Mapping[str, Any] | None = None,
     resume: bool = False,
+    start: WarmStart | None = None,
     log: Log = lambda _: None,
 ) -> Artifact:
     """Trains a model and publishes it as the next version; see ``training.train.train``.
@@ -47,9 +49,10 @@ def train_network(
         dataset, recipe, workspace, on_progress, part, resume, log: as there; the recipe is adapted
             to the schema already.
         rows: int [n], the interactions that training may see.
+        start: what it begins with; None begins at random.
     """
     kind = SequenceTrainer if isinstance(recipe, SequenceRecipe) else FusionTrainer
-    trainer: Trainer = kind(dataset, rows, recipe)
+    trainer: Trainer = kind(dataset, rows, recipe, start=start)
     with _checkpoints(trainer, workspace, rows, resume=resume, log=log) as trainer.folder:
         trainer.fit(on_progress, resume=resume)
         fields = manifest_of(trainer, part)
@@ -69,7 +72,8 @@ def _checkpoints(
     trainer: Trainer, workspace: Workspace, rows: np.ndarray, *, resume: bool, log: Log
 ) -> Iterator[Path]:
     """The folder for a training's checkpoints; the first process chooses it for all."""
-    current, former = checkpoint_folders(workspace, trainer.dataset, rows, trainer.recipe)
+    start = trainer.start.artifact if trainer.start else None
+    current, former = checkpoint_folders(workspace, trainer.dataset, rows, trainer.recipe, start)
     if not trainer.group.leads:
         [number] = trainer.group.total(0.0)
         yield next(islice(run_folders(current), int(number), None))
@@ -91,11 +95,14 @@ def manifest_of(trainer: Trainer, part: Mapping[str, Any] | None) -> dict[str, A
         "training": {
             "trained_rows": dataset.fingerprint(trainer.rows),
             "best_epoch": best.number if best else None,
+            "threads": trainer.state.threads,
             "measure": asdict(trainer.metric),
             "epochs": [asdict(epoch) for epoch in trainer.state.epochs],
         },
         **trainer.manifest_fields(),
     }
+    if trainer.start is not None:
+        fields["start"] = trainer.start.to_json()
     if part is not None:
         fields["part"] = dict(part)
     return fields

@@ -15,6 +15,7 @@ from fusionrec.training.job import Job
 if TYPE_CHECKING:
     from fusionrec.training.network_part import Network, Schedule
     from fusionrec.training.progress import OnProgress
+    from fusionrec.training.warm_start import WarmStart
 
 LINEAR_SHARE = 0.6  # of the time that choosing the parts without a network took, for the rest
 FEW_HELD = 0.002  # share of the rows, below which a network need not be trained again with them
@@ -27,26 +28,36 @@ class Networks:
     Args:
         job: what is trained.
         recipe: all settings.
-        holdout: of the goal ``next``.
+        holdouts: one of the goal ``next``.
         folder: for checkpoints; None keeps none.
         on_progress, resume: of the training.
+        start: what it begins with; None begins at random.
+
+    Attributes:
+        holdouts: by which it can be judged: those given, or what the version it begins with has not
+            learned from; empty where that is too little.
     """
 
     def __init__(
         self,
         job: Job,
         recipe: AutoRecipe,
-        holdout: Holdout,
+        holdouts: list[Holdout],
         folder: Path | None,
         on_progress: OnProgress,
         resume: bool,
+        start: WarmStart | None = None,
     ) -> None:
         self._job, self._recipe, self._folder = job, recipe, folder
         self._on_progress, self._resume = on_progress, resume
-        held = job.order[~holdout.visible]
+        self._start = start
+        self.holdouts = holdouts if start is None else job.new_holdouts(start)
+        held = job.order[:0]
+        if self.holdouts:
+            held = job.order[~self.holdouts[0].visible]
         minutes, seconds = recipe.training.minutes, None
         # Without a limit always, so that a repeated training does not depend on the time it took.
-        self.again = not minutes or len(held) > FEW_HELD * len(job.rows)
+        self.again = len(held) > (FEW_HELD * len(job.rows) if minutes else 0)
         if minutes:
             elapsed = time.monotonic() - job.started
             share = 1 - STARS * job.rates
@@ -75,6 +86,7 @@ class Networks:
             passes=self._recipe.training.passes,
             seconds=seconds,
             schedule=schedule,
+            start=self._start,
             folder=folder,
             on_progress=self._on_progress,
             resume=self._resume,

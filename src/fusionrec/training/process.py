@@ -1,9 +1,8 @@
-"""Sets up the training process: threads, memory and signals."""
+"""Sets up the training process: device, threads, memory and signals."""
 
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import paddle
+
+from fusionrec.engine import processors
+from fusionrec.errors import TrainingError
 
 
 @contextmanager
@@ -40,9 +42,50 @@ def defer_interrupts() -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
 
 
-def prepare_process(threads: int) -> None:
-    """Sets up this process with so many math threads; 0 for one per core, two at most."""
-    paddle.base.core.set_num_threads(threads or min(2, os.cpu_count() or 1))
+def choose_device(asked: str) -> str:
+    """The device that trains, ``cpu`` or ``gpu``: ``auto`` is a GPU where Paddle can use one.
+
+    Raises:
+        TrainingError: a GPU is asked for, and Paddle cannot use any.
+    """
+    built = paddle.is_compiled_with_cuda()
+    usable = built and paddle.device.cuda.device_count() > 0
+    if asked == "gpu" and not usable:
+        version = f"PaddlePaddle {paddle.version.full_version}"
+        raise TrainingError(
+            f"training.device is gpu, and {version} "
+            + ("finds no GPU" if built else "was built without CUDA"),
+            "look at what nvidia-smi shows and at CUDA_VISIBLE_DEVICES, or train with --device cpu"
+            if built
+            else "install paddlepaddle-gpu of the same version in place of paddlepaddle, for this "
+            "machine's CUDA, or train with --device cpu",
+        )
+    return "gpu" if usable and asked != "cpu" else "cpu"
+
+
+def use_threads(number: int) -> None:
+    """Lets Paddle compute with so many threads from now on."""
+    paddle.base.core.set_num_threads(number)
+
+
+def usual_threads() -> int:
+    """How many threads are used where no trial tells: one per processor, two at most, of which
+    even a small network makes use.
+    """
+    return min(2, processors())
+
+
+def prepare_process(threads: int, device: str = "cpu") -> None:
+    """Sets up this process with so many math threads, 0 for ``usual_threads``, and a device.
+
+    Raises:
+        TrainingError: see ``choose_device``.
+    """
+    place = choose_device(device)
+    if place == "gpu":  # of several processes each has its own
+        place = f"gpu:{paddle.distributed.ParallelEnv().device_id}"
+    paddle.set_device(place)
+    use_threads(threads or usual_threads())
     # With strided views, Paddle uses its slowest kernels for products and softmaxes.
     paddle.set_flags({"FLAGS_use_stride_kernel": False})
     # Every step allocates and frees large arrays. By default glibc returns them to the system and

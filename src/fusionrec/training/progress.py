@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from fusionrec.errors import Log
 
+COOLING = 0.35  # share of the epochs in which a stable learning rate falls at last
+
 
 @dataclass(frozen=True)
 class MetricInfo:
@@ -56,6 +58,7 @@ class TrainingState:
         epochs: those that ended.
         planned: how many there will be, at most.
         cooling: after how many the learning rate falls, where it is ``stable`` before.
+        threads: that compute, so that a resumed training has the same sums; 0 if none were chosen.
     """
 
     metric: MetricInfo
@@ -70,6 +73,7 @@ class TrainingState:
     epochs: list[Epoch] = field(default_factory=list)
     planned: int = 0
     cooling: int = 0
+    threads: int = 0
 
     @property
     def rate(self) -> float:
@@ -84,6 +88,35 @@ class TrainingState:
             return self.epochs[-1] if self.epochs else None
         sign = -1.0 if self.metric.rising else 1.0
         return min(judged, key=lambda e: sign * (e.validation or 0.0))
+
+    def learning_rate(self, highest: float, epochs: float) -> float:
+        """The learning rate after so many epochs."""
+        if self.cooling:
+            return stable_rate(highest, epochs, self.cooling, self.planned)
+        return learning_rate(highest, epochs / self.planned)
+
+    def rises_no_more(self, patience: int) -> bool:
+        """Whether the holdout's figure has not risen for so many epochs, of cooling if it has
+        begun.
+        """
+        best, done = self.best, len(self.epochs)
+        if best is None or best.validation is None:
+            return False
+        since = max(best.number, self.cooling) if done >= self.cooling else best.number
+        return done - since >= patience
+
+    def begin_cooling(self) -> None:
+        """Lets a stable learning rate fall from now on."""
+        self.cooling = len(self.epochs)
+        more = math.ceil(self.cooling * COOLING / (1 - COOLING))
+        self.planned = min(self.planned, self.cooling + more)
+
+    def cool(self, planned: int) -> None:
+        """Keeps the learning rate at its highest for most of so many epochs, or until the holdout's
+        figure rises no more, and lets it fall then.
+        """
+        self.planned = planned
+        self.cooling = max(1, planned - math.ceil(COOLING * planned))
 
 
 OnProgress = Callable[[TrainingState], None]

@@ -45,17 +45,24 @@ class SequenceTrainer(Trainer):
     def build(self, rows: np.ndarray) -> None:
         dataset, s = self.dataset, self.settings
         if self.given_holdout is None:
-            self.rows, self.holdout = hold_out_latest(dataset, rows, s.validation, s.seed)
+            _, self.holdout = hold_out_latest(dataset, rows, s.validation, s.seed)
+            if self.start is not None:  # what it has learned from tells nothing
+                self.holdout = self.holdout[self.start.new[self.holdout]]
         else:
             self.holdout = self.given_holdout
-            self.rows = without(rows, self.holdout)
+        self.rows = without(rows, self.holdout)
         self.encoder = Encoder.fit(dataset, self.rows)
         self.histories = Histories.build(dataset, self.rows)
         reading = self._reading()
         self.network = SequenceNetwork(dataset, self.encoder, self.recipe, reading)
         length = reading.length + 1  # the last one is only a target
         self.batches = Windows(
-            self.histories, length=length, batch=s.batch, draws=s.profile_items, seed=s.seed
+            self.histories,
+            length=length,
+            batch=s.batch,
+            draws=s.profile_items,
+            seed=s.seed,
+            users=self.learners(),
         )
         self._trained = np.flatnonzero(np.bincount(dataset.item[self.rows]))
         self._probability = self._draw_probabilities()

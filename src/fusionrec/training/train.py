@@ -15,6 +15,7 @@ from fusionrec.models.presets import AnyRecipe, AutoRecipe, LinearRecipe
 from fusionrec.registry import Artifact
 from fusionrec.training.checkpoint import STATE
 from fusionrec.training.checkpoint_lock import checkpoint_folders, claim_folder, with_checkpoint
+from fusionrec.training.warm_start import WarmStart
 from fusionrec.workspace import Workspace, make_folder
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def train(
     rows: np.ndarray | None = None,
     part: Mapping[str, Any] | None = None,
     resume: bool = False,
+    start: Artifact | None = None,
     log: Log = lambda _: None,
 ) -> Artifact:
     """Trains a model and publishes it as the workspace's next version.
@@ -42,13 +44,17 @@ def train(
         on_progress: called after every step and every epoch.
         rows: int [n], the interactions that training may see; all by default.
         part: which split ``rows`` are of, for the manifest.
-        resume: go on from a checkpoint of the same recipe and rows, if there is one.
+        resume: go on from a checkpoint of the same recipe, rows and start, if there is one.
+        start: a version whose network's weights are learned on with what is new; the parts of a
+            model without a network are fitted anew. None begins at random.
         log: called with what a model with parts chose, and with a note where the same training runs
             already; then this one has checkpoints of its own.
 
     Raises:
-        TrainingError: the workspace cannot be written, there is nothing to learn, the training
-            diverged, or the checkpoint does not fit or is in use by a running process.
+        UsageError: the version that it starts with has learned from what a split hides.
+        TrainingError: the version does not fit, a GPU is asked for that Paddle cannot use, the
+            workspace cannot be written, there is nothing to learn, the training diverged, or the
+            checkpoint does not fit or is in use by a running process.
         ArtifactError: the version could not be saved; the checkpoint is kept.
         KeyboardInterrupt: as it came, after a checkpoint was kept.
     """
@@ -62,17 +68,25 @@ def train(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",
             code="workspace_not_writable",
         ) from error
+    import_engine(recipe)  # which refuses a device that it cannot use
+    warm = None if start is None else WarmStart.of(start, dataset, rows, recipe)
+    if warm is not None:
+        if part is not None:
+            warm.check_split(str(part["protocol"]))
+        new = np.count_nonzero(warm.new)
+        log(f"learning on from {warm.artifact.version}: {new:,} interactions are new to it")
     if isinstance(recipe, LinearRecipe):
         from fusionrec.training.blend_train import train_blend
 
         return train_blend(dataset, rows, recipe, workspace.models, None, part, log=log)
     if isinstance(recipe, AutoRecipe):
-        return _train_auto(dataset, rows, recipe, workspace, on_progress, part, resume, log)
+        return _train_auto(dataset, rows, recipe, workspace, on_progress, part, resume, warm, log)
     from fusionrec.training.network_train import train_network  # Paddle takes a second to import
 
     return train_network(
-        dataset, recipe, workspace, on_progress, rows=rows, part=part, resume=resume, log=log
-    )
+        dataset, recipe, workspace, on_progress,
+        rows=rows, part=part, resume=resume, start=warm, log=log,
+    )  # fmt: skip
 
 
 def _train_auto(
@@ -83,16 +97,19 @@ def _train_auto(
     on_progress: OnProgress,
     part: Mapping[str, Any] | None,
     resume: bool,
+    start: WarmStart | None,
     log: Log,
 ) -> Artifact:
     """As ``train``; the network's checkpoints go once the version is published."""
     from fusionrec.training.blend_train import train_blend
 
-    current, _ = checkpoint_folders(workspace, dataset, rows, recipe)
+    current, _ = checkpoint_folders(
+        workspace, dataset, rows, recipe, start.artifact if start else None
+    )
     with claim_folder(current, resume=resume, log=log) as folder:
         artifact = train_blend(
             dataset, rows, recipe, workspace.models, folder, part,
-            on_progress=on_progress, resume=resume, log=log,
+            on_progress=on_progress, resume=resume, start=start, log=log,
         )  # fmt: skip
         shutil.rmtree(folder / "again", ignore_errors=True)
         (folder / STATE).unlink(missing_ok=True)
@@ -102,21 +119,32 @@ def _train_auto(
 def import_engine(recipe: AnyRecipe) -> None:
     """Imports what trains a recipe: Paddle, which takes a second and changes the logging of the
     program, or nothing for a linear model.
+
+    Raises:
+        TrainingError: a GPU is asked for, and Paddle cannot use any.
     """
     if isinstance(recipe, LinearRecipe):
         return
     try:
-        import fusionrec.training.network_train  # noqa: F401
+        from fusionrec.training.process import choose_device
     except ImportError:
         if not isinstance(recipe, AutoRecipe):  # which does without, and says so
             raise
+        return
+    choose_device(recipe.training.device)
 
 
 def has_checkpoint(
-    workspace: Workspace, dataset: Dataset, recipe: AnyRecipe, rows: np.ndarray | None = None
+    workspace: Workspace,
+    dataset: Dataset,
+    recipe: AnyRecipe,
+    rows: np.ndarray | None = None,
+    start: Artifact | None = None,
 ) -> bool:
-    """Whether there is a checkpoint of a training on some of a data set's rows, all by default."""
+    """Whether there is a checkpoint of a training on some of a data set's rows, all by default,
+    that began with a version or at random.
+    """
     rows = np.arange(len(dataset)) if rows is None else rows
-    current, former = checkpoint_folders(workspace, dataset, rows, recipe)
+    current, former = checkpoint_folders(workspace, dataset, rows, recipe, start)
     # In this order: it may be moved from the former to the current one meanwhile.
     return bool(with_checkpoint(former) or with_checkpoint(current))

@@ -46,15 +46,25 @@ class Windows:
         batch: items of a minibatch, at most, padding included; one window at least.
         draws: items drawn from each user's for the profile alone, 1 or more.
         seed: of the windows; an epoch's batches depend on nothing but it and the epoch.
+        users: int [m], whose histories are cut, ascending; all by default.
     """
 
     def __init__(
-        self, histories: Histories, *, length: int, batch: int, draws: int, seed: int
+        self,
+        histories: Histories,
+        *,
+        length: int,
+        batch: int,
+        draws: int,
+        seed: int,
+        users: np.ndarray | None = None,
     ) -> None:
         self._histories, self._length = histories, length
         self._draws, self._seed = draws, seed
         counts = np.diff(histories.offsets)
         self._users = np.flatnonzero(counts)
+        if users is not None:
+            self._users = np.intersect1d(self._users, users)
         self._counts = np.minimum(counts, length)[self._users]
         # Rounded, so that windows of one group are shuffled in every epoch.
         self._rounded = -(-self._counts // STEP)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
+
+from fusionrec.engine import processors
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -27,13 +28,6 @@ def in_threads(function: Callable[[T], None], tasks: Iterable[T]) -> None:
     with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(processors()) as pool:
         for _ in pool.map(function, tasks):
             pass
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on every system
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @cache
