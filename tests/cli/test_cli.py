@@ -125,6 +125,8 @@ def test_only_training_loads_paddle(made, tmp_path):
         ("recommend --user 1 --goal next", "v1 is of model fusion, which has no goals"),
         ("recommend --all -o all.parquet --goal next", "v1 is of model fusion, which has no goals"),
         ("train --data synthetic --resume", "no checkpoint"),
+        ("train --data synthetic --from v9", "there is no version 'v9'; there are v1"),
+        ("train --data synthetic --model linear --device cpu", "leave --device out"),
         ("fetch nowhere", "'nowhere' is no data set"),
         ("fetch synthetic", "no files to fetch"),
         ("models --home b", "and --home b differ"),
@@ -614,3 +616,18 @@ assert _work(Workspace(home), "", ServiceSettings(), home, None, hint_of, lambda
 
 def test_a_worker_of_the_service_words_hints_as_the_command_line_does(tmp_path):
     assert "hint: train one: fusionrec train" in python(WORKER, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--from v1 --model linear", "v1 is of model fusion, and linear cannot begin with it"),
+        ("--from v1 --set model.dim=24", "model.dim is 16 there and 24 here"),
+        ("--device gpu", "hint: install paddlepaddle-gpu"),
+    ],
+)
+def test_a_training_that_cannot_begin_says_why(arguments, words, indexed, fusionrec):
+    ended = fusionrec(indexed, "train", "--data", "synthetic", *shlex.split(arguments))
+    assert ended.code == 1
+    assert words in ended.err
+    assert "Traceback" not in ended.err
