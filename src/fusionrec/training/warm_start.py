@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from paddle.nn import Layer
 
 PASSES = 0.4  # of the settings' passes, rounded: over fewer users
-BUDGET = 0.08  # interactions that all passes read, as a share of those of a whole training
-RATE = 0.1  # of the settings' learning rate
+BUDGET = 0.05  # interactions that all passes read, as a share of those of a whole training
+RATE = 0.2  # of the settings' learning rate
 
 
 @dataclass(frozen=True)
