@@ -50,13 +50,13 @@ class WarmStart:
         check_fits(artifact, dataset.schema, recipe)
         own, known = _keys(dataset, rows), _known_keys(artifact, dataset)
         new = np.zeros(len(dataset), dtype=bool)
-        new[rows] = ~np.isin(own, known)
+        new[rows] = ~_among(own, known)
         if not new.any():
             raise TrainingError(
                 f"{artifact.version} has learned from all {len(rows):,} interactions already",
                 "train with it once there are new ones, or train afresh without it",
             )
-        left = len(artifact.histories.item) - int(np.isin(known, own).sum())
+        left = len(artifact.histories.item) - int(_among(known, own).sum())
         return cls(artifact, new, left + artifact.manifest.get("start", {}).get("forgotten", 0))
 
     def check_split(self, protocol: str) -> None:
@@ -215,6 +215,17 @@ def _known_keys(artifact: Artifact, dataset: Dataset) -> np.ndarray:
     time = histories.time if dataset.time is not None else None
     keys = _hashes(user, item, histories.rating, time, len(dataset.items))
     return np.asarray(keys[(user >= 0) & (item >= 0)])
+
+
+def _among(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which keys, uint64 [n], are among others, [m]: bool [n]. By sorting: NumPy's own way, by
+    hashing, takes several times as long.
+    """
+    order, ordered = np.argsort(keys), np.append(np.sort(others), np.uint64(0))
+    found = np.zeros(len(keys), dtype=bool)
+    place = np.searchsorted(ordered[:-1], keys[order])
+    found[order] = (place < len(others)) & (ordered[place] == keys[order])
+    return found
 
 
 def _hashes(
