@@ -13,10 +13,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from builders import auto_recipe, recipe, sequence_recipe
 from fusionrec import api
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.schema import Field
+from fusionrec.data.schema import Field, Schema
 from fusionrec.data.splits import random_split
 from fusionrec.errors import TrainingError, UsageError
 from fusionrec.evaluation.model_source import TrainedVersion
+from fusionrec.features.encoder import Encoder
 from fusionrec.features.vocabulary import Vocabulary
 from fusionrec.models.presets import AnyRecipe, LinearRecipe
 from fusionrec.registry import Artifact
@@ -276,6 +277,13 @@ def test_the_versions_own_settings_hold(dataset, former, tmp_path):
 WORDS = Vocabulary(("a", "b"), length=3)
 
 
+def of_field(field: Field, was: Vocabulary, now: Vocabulary, former: np.ndarray) -> np.ndarray:
+    schema = Schema("s", (Field("u", "user", "id"), Field("i", "item", "id"), field), (1.0, 5.0))
+    others = {"u": Vocabulary(), "i": Vocabulary()}
+    was_by, now_by = (Encoder(schema, {**others, field.name: one}) for one in (was, now))
+    return _of_field(field, was_by, now_by, former)
+
+
 @pytest.mark.parametrize(
     ("field", "was", "now", "rows"),
     [
@@ -291,13 +299,13 @@ WORDS = Vocabulary(("a", "b"), length=3)
 )
 def test_a_row_is_found_by_its_value(field, was, now, rows):
     former = np.arange(10.0, 10 + was.size + (field.kind == "text"), dtype=np.float32)[:, None]
-    assert_array_equal(_of_field(field, was, now, former), former[rows])
+    assert_array_equal(of_field(field, was, now, former), former[rows])
 
 
 def test_a_number_weighs_what_it_weighed():
     was, now = Vocabulary(mean=10.0, std=2.0), Vocabulary(mean=13.0, std=4.0)
     former = np.array([[3.0], [5.0]], dtype=np.float32)
-    found = _of_field(Field("x", "item", "number"), was, now, former)
+    found = of_field(Field("x", "item", "number"), was, now, former)
     for value in (4.0, 13.0, 20.0):
         inputs = [np.array([(value - one.mean) / one.std, 1.0]) for one in (was, now)]
         assert_allclose(inputs[1] @ found, inputs[0] @ former)
@@ -306,5 +314,5 @@ def test_a_number_weighs_what_it_weighed():
 def test_a_new_one_of_several_categories_adds_nothing():
     former = np.arange(1.0, 4.0, dtype=np.float32)[:, None]
     field = Field("x", "item", "categories")
-    found = _of_field(field, Vocabulary(("a", "b")), Vocabulary(("a", "new")), former)
+    found = of_field(field, Vocabulary(("a", "b")), Vocabulary(("a", "new")), former)
     assert_array_equal(found, [[1.0], [2.0], [0.0]])

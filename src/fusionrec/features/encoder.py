@@ -26,6 +26,7 @@ from fusionrec.features.vocabulary import (
 )
 
 FORMAT = 1
+NEW = -1  # the former row of what a former encoder does not know
 
 Features = dict[str, np.ndarray]
 
@@ -143,6 +144,19 @@ class Encoder:
     def width(self, field: Field) -> int:
         """Rows that the field's embedding needs (``text``: with the padding's)."""
         return self.vocabularies[field.name].size + (field.kind == "text")
+
+    def rows_in(self, former: Encoder, field: Field) -> np.ndarray:
+        """The row that each row of a field had in a former encoder, int64 [size]; ``NEW`` where it
+        had none. A bucket's is that of its lowest value.
+        """
+        before, now = former.vocabularies[field.name], self.vocabularies[field.name]
+        if field.buckets:
+            if not before.edges:
+                return np.zeros(now.size, dtype=np.int64)
+            rows = np.searchsorted(before.edges, now.edges, side="right")
+            return np.asarray(np.r_[UNKNOWN, np.clip(rows, 1, before.size - 1)])
+        known = before.rows()
+        return np.array([UNKNOWN, *(known.get(value, NEW) for value in now.values)], np.int64)
 
     def save(self, path: Path) -> None:
         """Writes the encoder as JSON; ``load`` reads it back equal."""

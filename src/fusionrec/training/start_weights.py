@@ -8,13 +8,10 @@ from typing import get_args
 import numpy as np
 
 from fusionrec.data.schema import Field, Side
-from fusionrec.features.encoder import Encoder
+from fusionrec.features.encoder import NEW, Encoder
 from fusionrec.features.history import DATES, GAPS, Clock
-from fusionrec.features.vocabulary import UNKNOWN, Vocabulary
 from fusionrec.registry import Artifact
 from fusionrec.registry.weights import Weights
-
-NEW = -1  # the former row of what the version has not seen
 
 
 def start_weights(
@@ -38,8 +35,7 @@ def start_weights(
     former = _former(artifact)
     found = {name: former.get(name, array) for name, array in fresh.items()}
     for name, field in _reading(encoder, fresh):
-        before, now = (one.vocabularies[field.name] for one in (artifact.encoder, encoder))
-        found[name] = _of_field(field, before, now, former[name])
+        found[name] = _of_field(field, artifact.encoder, encoder, former[name])
     read = artifact.network_clock
     if clock is not None and read is not None:
         since = np.minimum(np.arange(GAPS), read.longest)
@@ -78,28 +74,19 @@ def _reading(encoder: Encoder, names: Mapping[str, np.ndarray]) -> Iterator[tupl
             )
 
 
-def _of_field(field: Field, before: Vocabulary, now: Vocabulary, former: np.ndarray) -> np.ndarray:
+def _of_field(field: Field, before: Encoder, now: Encoder, former: np.ndarray) -> np.ndarray:
     """A field's weights, float32 [rows now, width], from those of its former vocabulary."""
     if field.kind == "number" and not field.buckets:
+        was, is_ = before.vocabularies[field.name], now.vocabularies[field.name]
         scaled = former.copy()
-        scaled[0] *= now.std / before.std
-        scaled[1] += former[0] * (now.mean - before.mean) / before.std  # of what is known
+        scaled[0] *= is_.std / was.std
+        scaled[1] += former[0] * (is_.mean - was.mean) / was.std  # of what is known
         return np.asarray(scaled, dtype=np.float32)
-    rows = _former_rows(field, before, now)
-    found: np.ndarray = former[np.maximum(rows, UNKNOWN)]
+    rows = now.rows_in(before, field)
+    begun = np.where(rows == NEW, 0, rows)  # what is new, as what is unknown
+    found: np.ndarray = former[begun]
     if field.kind == "text":  # row 0 is padding, and each word's row one higher
-        found = np.concatenate([former[:1], former[1:][np.maximum(rows, UNKNOWN)]])
+        found = np.concatenate([former[:1], former[1:][begun]])
     if field.kind == "categories":  # several are added up: a new one adds nothing at first
         found[rows == NEW] = 0.0
     return np.asarray(found)
-
-
-def _former_rows(field: Field, before: Vocabulary, now: Vocabulary) -> np.ndarray:
-    """The former row of each row of a vocabulary, int64 [size]; ``NEW`` where it had none."""
-    if field.buckets:
-        if not before.edges:
-            return np.zeros(now.size, dtype=np.int64)
-        rows = np.searchsorted(before.edges, now.edges, side="right")
-        return np.asarray(np.r_[UNKNOWN, np.clip(rows, 1, before.size - 1)])
-    known = before.rows()
-    return np.array([UNKNOWN, *(known.get(value, NEW) for value in now.values)], dtype=np.int64)
