@@ -6,8 +6,9 @@
 Publishes made-up data (``cost_of_size.py``) with untrained towers, 64 wide, and serves it: from a
 copy in memory, or with ``--milvus`` from an index there, built first. One caller asks, one request
 after the other: for a known user's ten items; then rates an item and asks again, and changes an
-item and asks again, all over HTTP. Told are medians in milliseconds, the worker's memory, and the
-exponents (log-log) over all sizes. A user has rated ten items.
+item and asks again, all over HTTP. Told are medians in milliseconds, the processor time of a change
+(``item_cpu_ms``, ``event_cpu_ms``: a mean, which other load moves little), the worker's memory, and
+the exponents (log-log) over all sizes. A user has rated ten items.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from fusionrec.workspace import Workspace
 from service_load import Service
 
 EACH, ASKED, CHANGED = 10, 300, 40
-TOLD = ("answer_ms", "event_ms", "after_event_ms", "item_ms", "after_item_ms", "memory_mib")
+CHANGES = ("event", "item")
+TOLD = ("answer_ms", *(f"{one}_ms" for one in CHANGES), *(f"after_{one}_ms" for one in CHANGES),
+        *(f"{one}_cpu_ms" for one in CHANGES), "memory_mib")  # fmt: skip
 
 
 def main() -> None:
@@ -95,21 +98,26 @@ def measured(size: int, service: Service, secret: str, built: float) -> dict[str
     def answer(user: int) -> float:
         return ask("GET", f"/v1/recommendations?user=u{user}&k=10")
 
-    users = random.integers(0, size, ASKED + CHANGED).tolist()
+    users = random.integers(0, size, ASKED + 2 * CHANGED).tolist()
     for user in users[:50]:
         answer(user)
-    spans: dict[str, list[float]] = {"answer_ms": [answer(user) for user in users[CHANGED:]]}
-    for user in users[:CHANGED]:
+    spans: dict[str, list[float]] = {"answer_ms": [answer(user) for user in users[2 * CHANGED :]]}
+    cpu = dict.fromkeys(CHANGES, 0.0)
+    for number, user in enumerate(users[: 2 * CHANGED]):
         item = int(random.integers(size))
         event = {"user": f"u{user}", "item": f"i{item}", "kind": "rating", "rating": 4}
-        spans.setdefault("event_ms", []).append(ask("POST", "/v1/feedback", event))
-        spans.setdefault("after_event_ms", []).append(answer(user))
-    for number, user in enumerate(users[:CHANGED]):
-        put = ask("PUT", f"/v1/items/new{number}", {})
-        spans.setdefault("item_ms", []).append(put)
-        spans.setdefault("after_item_ms", []).append(answer(user))
+        kind = CHANGES[number // CHANGED]
+        before = service.cpu_ms()
+        if kind == "item":
+            took = ask("PUT", f"/v1/items/new{number}", {})
+        else:
+            took = ask("POST", "/v1/feedback", event)
+        cpu[kind] += service.cpu_ms() - before
+        spans.setdefault(f"{kind}_ms", []).append(took)
+        spans.setdefault(f"after_{kind}_ms", []).append(answer(user))
     found = {name: round(float(np.median(some)), 2) for name, some in spans.items()}
     p99 = round(float(np.percentile(spans["answer_ms"], 99)), 2)
+    found |= {f"{kind}_cpu_ms": round(took / CHANGED, 2) for kind, took in cpu.items()}
     about = {"memory_mib": service.memory_mb()[0], "ready_s": service.ready_s}
     return {**found, "answer_p99_ms": p99, "build_s": round(built, 1), **about}
 

@@ -44,7 +44,7 @@ def main() -> None:
     workspace = Workspace.find(arguments.home)
     artifact, ledger = load(workspace, arguments.version), Ledger(workspace.ledger)
     catalog = current(artifact, ledger)
-    index = ExactIndex(catalog.artifact.schema, catalog.items, catalog.vectors)
+    index = ExactIndex(catalog.artifact.schema, catalog.items, catalog.matrix)
     recommender, feedback = Recommender(catalog, index), Feedback(ledger)
     ways: dict[str, Callable[[], object]] = {}
     for threads in (1, 2):
@@ -56,7 +56,7 @@ def main() -> None:
         ways["a loop over the users"] = lambda: by_user(artifact, arguments.k)
         ways["a full sort"] = lambda: full_sort(artifact, arguments.k)
         found = {name: measure(way, arguments.runs, len(everyone)) for name, way in ways.items()}
-    size = {"users": len(everyone), "items": len(catalog), "dim": catalog.vectors.shape[1]}
+    size = {"users": len(everyone), "items": len(catalog), "dim": catalog.matrix.shape[1]}
     same = float((by_user(artifact, arguments.k) == listed(everyone, arguments.k)).mean())
     print(json.dumps({**size, "same as the loop": same, **found}, indent=1))
 

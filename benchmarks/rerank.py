@@ -92,7 +92,7 @@ class Measure:
         best, seconds = self.lists(setting)
         found = best == self.dataset.item[self.split.test][:, None]
         gain = 1 / np.log2(np.arange(2, K + 2))
-        vectors, kinds = self.catalog.vectors, self.categories.members
+        vectors, kinds = self.catalog.matrix, self.categories.members
         shown = exposure(best, len(self.shown))[self.shown]
         figures = {
             f"hr@{K}": found.any(axis=1).mean(),

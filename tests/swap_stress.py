@@ -45,7 +45,7 @@ def queries(artifact: Artifact) -> list[Query]:
 def exact(artifact: Artifact, catalog: Catalog | None = None) -> Recommender:
     """What every answer is measured by: the same version, searched with NumPy."""
     now = catalog or Catalog.of(artifact)
-    return Recommender(now, ExactIndex(artifact.schema, now.items, now.vectors, "", now.available))
+    return Recommender(now, ExactIndex(artifact.schema, now.items, now.matrix, "", now.available))
 
 
 def eventually(true: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -11,11 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builders import LIBRARY, TOPICS, library, recipe
+from fusionrec.data import layered
 from fusionrec.data.dataset import Table
 from fusionrec.index import AnyOf, Between, Condition, ExactIndex, NoneOf, Only
 from fusionrec.ledger import ItemChange
+from fusionrec.recommend import followed_index
 from fusionrec.recommend.answer import Answer
 from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.followed_index import FollowedIndex
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
@@ -207,3 +210,29 @@ def test_searches_go_on_while_items_change(books):
         thread.join()
     assert problems == []
     alike(live[-1], over(live[-1].catalog))
+
+
+class TestLargeCatalogs:
+    """Of which nothing is copied: what changed lies over what was there, also when it is much."""
+
+    @pytest.fixture(autouse=True)
+    def as_if_large(self, monkeypatch):
+        monkeypatch.setattr(layered, "SMALL", 0)
+        monkeypatch.setattr(followed_index, "SETTLED", 3)
+
+    @settings(
+        deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
+    @given(told=st.lists(told, min_size=1, max_size=24), every=st.integers(1, 4))
+    def test_they_are_what_all_changes_make_of_the_version(self, books, told, every):
+        changes, own = numbered(told), Catalog.of(books)
+        base = FollowedIndex(over(own).index, own)
+        now, states = over(own), []
+        for begin in range(0, len(changes), every):
+            catalog = now.catalog.after(changes[begin : begin + every])
+            now = now.after(catalog).over(base.after(catalog), ())
+            below = FollowedIndex(over(catalog.solid).index, catalog.solid)
+            for index in (now.index, below.after(catalog)):
+                states.append((now.over(index, ()), changes[: begin + every]))
+        for state, until in states[-4:] + states[:2]:
+            alike(state, over(Catalog.of(books, until)))

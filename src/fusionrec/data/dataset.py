@@ -13,7 +13,8 @@ from fusionrec.data.arrays import ROWS_AT_ONCE, ranges_of
 from fusionrec.data.schema import Schema, Side
 from fusionrec.errors import DataError
 
-Changes = Mapping[int, Mapping[str, Any]]  # position -> attribute -> value
+# Position -> attribute -> value; None for what the table below holds.
+Changes = Mapping[int, Mapping[str, Any] | None]
 
 CLOCK_ERROR = 300  # seconds that a time may lie ahead of this machine's clock
 
@@ -77,7 +78,8 @@ class ChangedColumn(Sequence[Any]):
     def __iter__(self) -> Iterator[Any]:
         values = [*self._base, *([None] * (self._n - len(self._base)))]
         for position, content in self._changes.items():
-            values[position] = content[self._name]
+            if content is not None:
+                values[position] = content[self._name]
         return iter(values)
 
 

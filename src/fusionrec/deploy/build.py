@@ -100,7 +100,7 @@ def _build_alone(
     """Builds an index and makes its version active; or the index of an activation ``again``."""
     ledger, place, artifact = deployed.ledger, deployed.place, deployed.artifact
     catalog = deployed.catalog_of(again) if again else current(artifact, ledger)
-    items = (artifact.schema, catalog.items, catalog.vectors)
+    items = (artifact.schema, catalog.items, catalog.matrix)
     ExactIndex(*items)  # refuses vectors that no index may hold, before a store is touched
     name = f"{collection_name(artifact.version, artifact.checksum)}_{secrets.token_hex(3)}"
     name = again.collection if again else name
@@ -215,8 +215,9 @@ def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexT
         )
     index, then = deployed.open_index(built)
     with index:
-        exact = ExactIndex(artifact.schema, then.items, then.vectors, available=then.available)
-        queries = sample(artifact.user_vectors, then.vectors[then.available])
+        vectors = then.matrix
+        exact = ExactIndex(artifact.schema, then.items, vectors, available=then.available)
+        queries = sample(artifact.user_vectors, vectors[then.available])
         return index.kind, measure_search(index, exact, queries)
 
 

@@ -72,7 +72,7 @@ class Deployment:
             StoreError: as of ``MilvusIndex.open``.
         """
         then = self.catalog_of(built)
-        items = (self.artifact.schema, then.items, then.vectors)
+        items = (self.artifact.schema, then.items, then.matrix)
         names = (built.collection, self.artifact.checksum)
         if self.place.is_server:
             return MilvusIndex.open(self.place, *items, *names, available=then.available), then

@@ -15,9 +15,10 @@ from fusionrec.errors import (
     StoreMissingError,
     UsageError,
 )
-from fusionrec.index import ExactIndex, Index, OverlayIndex, Place
+from fusionrec.index import ExactIndex, Index, Place
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import Catalog, current
+from fusionrec.recommend.followed_index import FollowedIndex
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.workspace import Workspace
 
@@ -35,6 +36,9 @@ class SharedIndex:
     catalog: Catalog
     _references: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._followed = FollowedIndex(self.index, self.catalog)
 
     def opened(
         self, ledger: Ledger, problem: StoreError | None = None, before: Recommender | None = None
@@ -55,11 +59,7 @@ class SharedIndex:
                 recommender = Recommender(current(self.catalog.artifact, ledger), None, notes)
             else:
                 recommender = before.after(before.catalog.until_now(ledger))
-            now, index = recommender.catalog, self.index
-            changed = now.changed_since(self.catalog.number)
-            if len(changed):
-                parts = (now.columns, now.vectors, now.available, changed)
-                index = OverlayIndex(index, len(self.catalog), *parts)
+            index = self._followed.after(recommender.catalog)
             return OpenVersion(recommender.over(index, notes), self, problem)
         except BaseException:
             self.release()
@@ -210,10 +210,10 @@ def _exact(
     before: Recommender | None,
     place: str = "exact",
 ) -> OpenVersion:
-    now = current(deployed.artifact, deployed.ledger)
-    items = (deployed.artifact.schema, now.items, now.vectors)
-    index = ExactIndex(*items, place, available=now.available, columns=now.columns)
-    return SharedIndex(index, now).opened(deployed.ledger, problem=problem, before=before)
+    then = current(deployed.artifact, deployed.ledger).solid
+    items = (deployed.artifact.schema, then.items, then.matrix)
+    index = ExactIndex(*items, place, available=then.available, columns=then.columns)
+    return SharedIndex(index, then).opened(deployed.ledger, problem=problem, before=before)
 
 
 def _not_indexed(deployed: Deployment, error: StoreError) -> StoreError:

@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from fusionrec.data.layered import Rows
+
 UNKNOWN = 0  # the level of an unknown rating or time
 RATINGS = 10  # levels of a rating scale
 GAPS = 32  # levels of the time between two moments; each but the first twice as long
@@ -124,7 +126,7 @@ class HistoryFeatures:
         return cls(int(value["length"]), scale, bool(value.get("gaps", False)), clock)
 
     def pack(
-        self, histories: Sequence[History], vectors: np.ndarray, now: np.ndarray | None = None
+        self, histories: Sequence[History], vectors: Rows, now: np.ndarray | None = None
     ) -> list[np.ndarray]:
         """Histories of n users as the tower's inputs: the newest items, the oldest of these first.
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from fusionrec.data.dataset import Table
+from fusionrec.data.layered import Rows
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreDamagedError, UsageError
 from fusionrec.index.filter_columns import FilterColumns
@@ -39,7 +40,7 @@ class Hits:
         return len(self.rows)
 
     def raised(
-        self, rows: np.ndarray, gains: np.ndarray, vectors: np.ndarray, query: np.ndarray, k: int
+        self, rows: np.ndarray, gains: np.ndarray, vectors: Rows, query: np.ndarray, k: int
     ) -> Hits:
         """The best k hits where some items score more than their inner product.
 
@@ -192,7 +193,7 @@ def candidates(scores: np.ndarray, k: int, tolerance: float) -> tuple[np.ndarray
     return flat // n, flat % n
 
 
-def rank_exactly(query: np.ndarray, vectors: np.ndarray, rows: np.ndarray, k: int) -> Hits:
+def rank_exactly(query: np.ndarray, vectors: Rows, rows: np.ndarray, k: int) -> Hits:
     """The best k of some distinct rows, int64 [c]; equal vectors get equal scores, whatever their
     rows. Query and vectors are float32 [d] and [n, d].
     """

@@ -15,6 +15,7 @@ from fusionrec.index.filters import AllOf, Between, Condition, NoneOf, Only, Wit
 from fusionrec.index.layout import filter_fields
 
 Rows = Mapping[str, np.ndarray]  # value -> rows with it, int64 [m], rising
+Pending = tuple[Sequence[int], "Pending"] | None  # changed rows, and those changed before
 
 
 class FilterColumns:
@@ -32,13 +33,16 @@ class FilterColumns:
         self._schema, self._items = schema, items
         self._numbers: dict[str, np.ndarray] = {}
         self._rows: dict[str, dict[str, np.ndarray]] = {}
+        # Field that is not built yet -> earlier columns from which it is, and the rows since.
+        self._earlier: dict[str, tuple[FilterColumns, Pending]] = {}
         if positions is not None:
             self._positions = positions
 
     def updated(
         self, items: Table, positions: Mapping[str, int], changed: Sequence[int]
     ) -> FilterColumns:
-        """The columns after changes of items; reads only the changed rows again.
+        """The columns after changes of items. They are built on first use from the last that were
+        built, of which only the changed rows are read again.
 
         Args:
             items: the current items; new ones are at the end.
@@ -46,20 +50,15 @@ class FilterColumns:
             changed: rows whose content may have changed, and all new ones, rising.
         """
         result = FilterColumns(self._schema, items, positions)
-        fields = {field.name: field for field in self._schema.attributes("item")}
-        for name, numbers in self._numbers.copy().items():
-            extended = np.append(numbers, np.full(len(items) - len(numbers), math.nan))
-            column = items.columns[name]
-            extended[list(changed)] = _finite_or_nan(column[row] for row in changed)
-            result._numbers[name] = extended
-        for name, rows in self._rows.copy().items():
-            result._rows[name] = self._updated_rows(fields[name], rows, items, changed)
+        for field in self._schema.attributes("item"):
+            source, pending = self._earlier.get(field.name, (self, None))
+            result._earlier[field.name] = source, (changed, pending)
         return result
 
     def _updated_rows(
         self, field: Field, rows: Rows, items: Table, changed: Sequence[int]
     ) -> dict[str, np.ndarray]:
-        """The rows of each value after changes."""
+        """The rows of each value after changes of these items, which gave ``items``."""
         lost, gained = defaultdict(list), defaultdict(list)
         for row in changed:
             now = _values_of(field, items.columns[field.name][row])
@@ -139,21 +138,51 @@ class FilterColumns:
 
     def numbers(self, field: Field) -> np.ndarray:
         """An item field of kind ``number``: float64 [n], NaN where unknown."""
+        earlier = self._earlier.get(field.name)  # read first: another thread may build it now
         if field.name not in self._numbers:
-            self._numbers[field.name] = _finite_or_nan(self._items.columns[field.name])
+            column = self._items.columns[field.name]
+            if earlier is None:
+                numbers = _finite_or_nan(column)
+            else:
+                source, changed = earlier[0], _listed(earlier[1])
+                room = np.full(len(self._items) - len(source._items), math.nan)
+                numbers = np.concatenate([source.numbers(field), room])
+                numbers[changed] = _finite_or_nan(column[row] for row in changed)
+            self._numbers[field.name] = numbers
+            self._earlier.pop(field.name, None)
         return self._numbers[field.name]
 
     def rows(self, field: Field) -> Rows:
         """The values of a field of kind ``category`` or ``categories``, each with its rows, int64
         [m] rising; an empty text stands for items without a category.
         """
+        earlier = self._earlier.get(field.name)
         if field.name not in self._rows:
-            rows: dict[str, list[int]] = defaultdict(list)
-            for row, value in enumerate(self._items.columns[field.name]):
-                for category in _values_of(field, value):
-                    rows[category].append(row)
-            self._rows[field.name] = {v: np.array(r, dtype=np.int64) for v, r in rows.items()}
+            if earlier is None:
+                rows = _rows_of(field, self._items.columns[field.name])
+            else:
+                source, changed = earlier[0], _listed(earlier[1])
+                rows = source._updated_rows(field, source.rows(field), self._items, changed)
+            self._rows[field.name] = rows
+            self._earlier.pop(field.name, None)
         return self._rows[field.name]
+
+
+def _listed(pending: Pending) -> list[int]:
+    """The rows, each once, rising."""
+    rows = set[int]()
+    while pending is not None:
+        some, pending = pending
+        rows.update(some)
+    return sorted(rows)
+
+
+def _rows_of(field: Field, column: Iterable[str | Sequence[str] | None]) -> dict[str, np.ndarray]:
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, value in enumerate(column):
+        for category in _values_of(field, value):
+            rows[category].append(row)
+    return {value: np.array(some, dtype=np.int64) for value, some in rows.items()}
 
 
 def _values_of(field: Field, value: str | Sequence[str] | None) -> KeysView[str]:

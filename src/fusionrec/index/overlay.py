@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fusionrec.data.layered import Rows
 from fusionrec.index.exact import (
     Hits,
     Index,
@@ -45,7 +46,7 @@ class OverlayIndex:
         base: Index,
         size: int,
         columns: FilterColumns,
-        vectors: np.ndarray,
+        vectors: Rows,
         available: np.ndarray,
         changed: np.ndarray,
     ) -> None:
@@ -81,9 +82,9 @@ class OverlayIndex:
         query = np.asarray(vector, dtype=np.float32)
         rows = self._base.search(query, k, where, hidden).rows  # checks the arguments, too
         if len(self._changed_rows):
-            allowed = self._columns.mask(where)[self._changed_rows] & ~is_among(
-                self._changed_rows, excluded
-            )
+            allowed = ~is_among(self._changed_rows, excluded)
+            if where:
+                allowed &= self._columns.mask(where)[self._changed_rows]
             near = nearest_candidates(query, self._changed_vectors, allowed, k)
             rows = np.r_[rows, self._changed_rows[near]]
         return rank_exactly(query, self._vectors, rows, k)

@@ -94,12 +94,13 @@ class BatchRecommender:
             raise UsageError("for everybody there are k, where, seen and goal, and nothing else")
         if query.goal is not None:
             artifact.require_goal(query.goal)
-        parts = (artifact.schema, catalog.items, catalog.vectors)
+        vectors = catalog.matrix
+        parts = (artifact.schema, catalog.items, vectors)
         index = ExactIndex(*parts, available=catalog.available)
         self.recommender = recommender.over(index, ())
         self.query = replace(query, now=time.time() if query.now is None else query.now)
         self._catalog, self._artifact, self._threads = catalog, artifact, threads
-        self._search = BatchSearch(catalog.vectors, index.allowed(query.where))
+        self._search = BatchSearch(vectors, index.allowed(query.where))
         # Read first, so that whoever compares it later misses nothing.
         self.revision = Revision() if feedback is None else feedback.revision()
         self._forgotten, self._queries = np.zeros(len(self), dtype=bool), dict[int, Query]()

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from typing import Any, Self
 
 import numpy as np
 
-from fusionrec.data.dataset import Changes, Table, changed_table
+from fusionrec.data.dataset import Table, changed_table
 from fusionrec.data.item_files import Item, item_of, plain_content
+from fusionrec.data.layered import (
+    GROWTH,
+    LayeredMapping,
+    LayeredRows,
+    LayeredSequence,
+    changed_rows,
+)
 from fusionrec.errors import DataError, UsageError
 from fusionrec.index import FilterColumns
 from fusionrec.ledger import ItemChange, Ledger
@@ -27,26 +35,35 @@ class Catalog:
     a position, which is also the item's row in the index, always means the same item. A withdrawn
     item keeps its position and is not available.
 
+    A change costs what changed: a catalog shares the rest with the one before, and copies of each
+    item one byte, ``available``.
+
     Attributes:
         artifact: the version.
         number: of the last change included.
         items: ids and content, n of them.
-        vectors: float32 [n, dim], of length 1.
+        vectors: float32 [n, dim], of length 1; see ``matrix`` for all in one array.
         available: bool [n], which may be recommended.
         changed: position -> number of the last change.
         skipped: item -> why its change is not included: its content does not fit the version's
             schema, or the version has vectors alone and none for it.
-        changed_content: position -> content that replaces the version's own; of all added items.
+        changed_content: position -> content that replaces the version's own, or None for that
+            again; of all added items.
+        below: an earlier catalog, over whose vectors those that changed since are laid; None where
+            they are one array.
     """
 
     artifact: Artifact
     number: int
     items: Table
-    vectors: np.ndarray
+    vectors: np.ndarray | LayeredRows
     available: np.ndarray
-    changed: dict[int, int] = field(default_factory=dict)
+    changed: LayeredMapping[int, int] = field(default_factory=lambda: LayeredMapping({}))
     skipped: dict[str, str] = field(default_factory=dict)
-    changed_content: Changes = field(default_factory=dict)
+    changed_content: LayeredMapping[int, Mapping[str, Any] | None] = field(
+        default_factory=lambda: LayeredMapping({})
+    )
+    below: Catalog | None = None
 
     @classmethod
     def of(cls, artifact: Artifact, changes: Sequence[ItemChange] = ()) -> Self:
@@ -67,39 +84,35 @@ class Catalog:
             return self
         artifact, positions = self.artifact, self.positions
         taken, skipped = self._taken(changes)
-        added: dict[str, int] = {}
-        latest: dict[int, ItemChange] = {}
-        contents: dict[int, ItemChange] = {}  # the latest with a content, which a withdrawal keeps
-        for change in taken:
-            row = positions.get(change.item, added.get(change.item))
-            if row is None:
-                if change.content is None:
-                    continue  # it was never here
-                row = added[change.item] = len(self) + len(added)
-            latest[row] = change
-            if change.content is not None:
-                contents[row] = change
-        changed_content, fresh = self._read(contents, skipped)
+        added, latest, contents = self._placed(taken)
+        content, fresh = self._read(contents, skipped)
+        changed_content = self.changed_content.updated(content)
         available = np.append(self.available, np.ones(len(added), dtype=bool))
         for row, change in latest.items():
             # Without towers, unreadable content leaves the item as the file of vectors has it.
             readable = change.item not in skipped or not artifact.has_towers
             available[row] = readable and not change.withdrawn
-        ids = [*self.items.ids, *added] if added else self.items.ids
+        ids = self.items.ids
+        if added:
+            ids = LayeredSequence.over(ids).extended(list(added))
+            positions = LayeredMapping.over(positions).updated(added)
+        vectors = self._vectors(len(available), contents, fresh)
         made = type(self)(
             artifact,
             changes[-1].number,
             changed_table(artifact.items, ids, changed_content),
-            self._vectors(len(available), contents, fresh),
+            vectors,
             available,
-            self.changed | {row: change.number for row, change in latest.items()},
+            self.changed.updated({row: change.number for row, change in latest.items()}),
             skipped,
             changed_content,
+            self.solid if isinstance(vectors, LayeredRows) else None,
         )
-        vars(made)["positions"] = positions | added if added else positions
-        if "columns" in vars(self):
-            updated = self.columns.updated(made.items, made.positions, sorted(contents))
-            vars(made)["columns"] = updated
+        vars(made)["positions"] = positions
+        updated = self.columns.updated(made.items, made.positions, sorted(contents))
+        vars(made)["columns"] = updated
+        if "_counts" in vars(self) and len(made) <= len(self._counts):
+            vars(made)["_counts"] = self._counts
         return made
 
     def until_now(self, ledger: Ledger) -> Self:
@@ -109,8 +122,18 @@ class Catalog:
     def __len__(self) -> int:
         return len(self.items)
 
+    @property
+    def solid(self) -> Catalog:
+        """The last catalog up to this one whose vectors are one array."""
+        return self if self.below is None else self.below
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """All vectors in one array, float32 [n, dim]; a copy where some lie over others."""
+        return np.asarray(self.vectors)
+
     @cached_property
-    def positions(self) -> dict[str, int]:
+    def positions(self) -> Mapping[str, int]:
         """Outside id -> position, of all items, withdrawn ones too."""
         return self.items.positions()
 
@@ -122,9 +145,16 @@ class Catalog:
     @cached_property
     def counts(self) -> np.ndarray:
         """int64 [n]: how often each item was rated in the training data."""
+        return self._counts[: len(self)]
+
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        """The same, with room for items that later catalogs add."""
         own = self.artifact.item_counts
-        counts: np.ndarray = np.concatenate([own, np.zeros(len(self) - len(own), dtype=own.dtype)])
-        return counts
+        if len(self) == len(own):
+            return own
+        room = np.zeros(len(self) - len(own) + len(self) // GROWTH, dtype=own.dtype)
+        return np.concatenate([own, room])
 
     def rows(self, ids: Collection[str]) -> np.ndarray:
         """Positions, int64 [m], of those ids that are here."""
@@ -133,8 +163,29 @@ class Catalog:
 
     def changed_since(self, number: int) -> np.ndarray:
         """Positions, int64 [m] rising, of the items with changes after a number."""
-        rows = [row for row, last in self.changed.items() if last > number]
-        return np.sort(np.array(rows, dtype=np.int64))
+        later = takewhile(lambda one: one[1] > number, self.changed.newest())
+        return np.unique(np.fromiter((row for row, _ in later), dtype=np.int64))
+
+    def _placed(
+        self, changes: Sequence[ItemChange]
+    ) -> tuple[dict[str, int], dict[int, ItemChange], dict[int, ItemChange]]:
+        """Item -> position, of those that are added; and position -> change: the latest, in the
+        order of their numbers, and the latest with a content, which a withdrawal keeps.
+        """
+        added: dict[str, int] = {}
+        latest: dict[int, ItemChange] = {}
+        contents: dict[int, ItemChange] = {}
+        for change in changes:
+            row = self.positions.get(change.item, added.get(change.item))
+            if row is None:
+                if change.content is None:
+                    continue  # it was never here
+                row = added[change.item] = len(self) + len(added)
+            latest.pop(row, None)
+            latest[row] = change
+            if change.content is not None:
+                contents[row] = change
+        return added, latest, contents
 
     def _taken(self, changes: Sequence[ItemChange]) -> tuple[Sequence[ItemChange], dict[str, str]]:
         """The changes that the version can include, and item -> why it is skipped so far."""
@@ -150,11 +201,12 @@ class Catalog:
 
     def _read(
         self, contents: Mapping[int, ItemChange], skipped: dict[str, str]
-    ) -> tuple[dict[int, Mapping[str, Any]], dict[int, Item]]:
-        """All changed contents by position, and the items among the new ones that can be read;
-        ``skipped`` gets why the others cannot.
+    ) -> tuple[dict[int, Mapping[str, Any] | None], dict[int, Item]]:
+        """The changed contents by position, and the items among them that can be read; ``skipped``
+        gets why the others cannot.
         """
-        content, schema = dict(self.changed_content), self.artifact.schema
+        content: dict[int, Mapping[str, Any] | None] = {}
+        schema = self.artifact.schema
         fresh: dict[int, Item] = {}
         for row, change in contents.items():
             try:
@@ -163,29 +215,29 @@ class Catalog:
                 skipped.pop(change.item, None)
             except DataError as error:  # written under another schema
                 skipped[change.item] = error.message
-                content.pop(row, None)
-                if row >= len(self.artifact.items):
-                    content[row] = item_of(schema, "x", {}).content
+                added = row >= len(self.artifact.items)
+                content[row] = item_of(schema, "x", {}).content if added else None
         return content, fresh
 
     def _vectors(
         self, n: int, contents: Mapping[int, ItemChange], fresh: Mapping[int, Item]
-    ) -> np.ndarray:
+    ) -> np.ndarray | LayeredRows:
         """The vectors of n items after changes of contents, of which ``fresh`` can be read."""
         artifact = self.artifact
         if not contents or not artifact.has_towers:
             return self.vectors
         own = artifact.item_vectors
-        vectors = np.concatenate([self.vectors, np.empty((n - len(self), own.shape[1]), own.dtype)])
+        unit = np.eye(1, own.shape[1], dtype=own.dtype)[0]
+        vectors = dict[int, np.ndarray]()
         for row in contents.keys() - fresh.keys():
             # An added one is never searched, but every index wants vectors of length 1.
-            vectors[row] = own[row] if row < len(own) else np.eye(1, own.shape[1])[0]
+            vectors[row] = own[row] if row < len(own) else unit
         if fresh:
             items = list(fresh.values())
             columns = {name: [item.content[name] for item in items] for name in items[0].content}
             features = artifact.encoder.encode("item", [item.id for item in items], columns)
-            vectors[list(fresh)] = artifact.item_tower.vectors(features)
-        return vectors
+            vectors |= zip(fresh, artifact.item_tower.vectors(features), strict=True)
+        return changed_rows(self.vectors, vectors, np.stack(list(vectors.values())), n)
 
 
 def current(artifact: Artifact, ledger: Ledger) -> Catalog:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -63,7 +63,7 @@ class ItemSearch:
         return FulltextIndex(self.artifact.schema, self.catalog.items, self.catalog.available)
 
     @property
-    def rows(self) -> dict[str, int]:
+    def rows(self) -> Mapping[str, int]:
         """Outside id -> position."""
         return self.catalog.positions
 
@@ -112,7 +112,7 @@ class ItemSearch:
         item with the same id but for case and zeros, else those with the most similar titles.
         """
         same = self._folded.get(folded(text))
-        if same in self.rows:
+        if same is not None and same in self.rows:
             return [same]
         found = self._search(self.words.suggest(text) or text, limit=_COMPARED)
         matcher = difflib.SequenceMatcher(None, " ".join(plain_words(text)))

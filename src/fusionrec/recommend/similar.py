@@ -25,7 +25,7 @@ def similar_scores(catalog: Catalog, tower: BlendRunner, row: int) -> np.ndarray
         tower: of their version.
         row: of the item.
     """
-    vectors, counts = catalog.vectors, catalog.counts
+    vectors, counts = catalog.matrix, catalog.counts
     own = vectors[row]
     if counts[row] < SUPPORT and row < len(catalog.artifact.items):
         one = {name: [column[row]] for name, column in catalog.items.columns.items()}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import Table
+from fusionrec.data.layered import Rows
 from fusionrec.data.schema import Schema
 from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder
@@ -253,7 +254,7 @@ class Artifact:
         columns: Mapping[str, Sequence[Any]],
         histories: Sequence[History] | None = None,
         now: np.ndarray | None = None,
-        items: np.ndarray | None = None,
+        items: Rows | None = None,
         goal: str | None = None,
     ) -> np.ndarray:
         """Vectors of n users, float32 [n, dim], each of length 1.

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from fusionrec.errors import StoreError
-from fusionrec.index import Condition, ExactIndex, Hits, Index
+from fusionrec.index import Condition, Hits, Index
 from fusionrec.index.batch import CoalescingExactIndex
 from fusionrec.index.compressed import CompressedIndex, CompressedVectors
 from fusionrec.recommend.answer import Answer
+from fusionrec.recommend.followed_index import FollowedIndex
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.service.telemetry import Metrics
@@ -22,6 +23,7 @@ from fusionrec.service.ui.facets import Facets
 from fusionrec.service.ui.form import form_of, scale_of
 from fusionrec.service.ui.projection import Projection, chart_of
 
+_MADE = ("choices", "scale", "chart")  # for the page, from what an earlier view made
 _QUICK = 4_000_000  # numbers in vectors that NumPy searches in half a millisecond
 
 
@@ -54,8 +56,8 @@ class VersionView:
         metrics: of the service.
         copied: whether a copy in memory answers in the store's place.
         compressed: what it searches; by default it compares all vectors.
-        before: the view of the same version before the last changes of items; what requests have
-            had made of it is updated at once.
+        before: the view of the same version before the last changes of items, from which what the
+            page shows is updated when it is asked for.
         hide: takes the names of folders out of what clients read.
 
     Attributes:
@@ -77,6 +79,7 @@ class VersionView:
         self.catalog, self.artifact = recommender.catalog, recommender.artifact
         self.index = recommender.index.name
         self.failed = ""  # how the store failed; from then on NumPy searches the same vectors
+        self._copy: FollowedIndex | None = None if before is None else before._copy
         index = recommender.index
         if copied and compressed is not None:
             index = self._approximately(compressed, index)
@@ -84,18 +87,14 @@ class VersionView:
             index = self._exactly(index.place)  # changes, too, in one index
         elif copied:
             index = self._exactly(f"exact copy of {index.place}")
-        self._in_memory, self.place = isinstance(index, ExactIndex), index.place
-        self._on_server = index is recommender.index and "://" in index.place
+        self._in_memory, self.place = index is not recommender.index, index.place
+        self._on_server = not self._in_memory and "://" in index.place
         timed = _Timed(index, metrics, hide(index.place))
         self._recommender = recommender.over(timed, tuple(map(hide, recommender.notes)))
-        made = {} if before is None else vars(before)
-        if "choices" in made:
-            self.choices = made["choices"].after(self.catalog)
-        if "form" in made:
-            self.scale = made["scale"]
-            self.form = form_of(self.catalog, self.choices, self.scale)
-        if "chart" in made:
-            self.chart = made["chart"].after(self.catalog)
+        self._earlier: dict[str, Any] = {}
+        if before is not None:
+            known = {**before._earlier, **vars(before)}
+            self._earlier = {name: known[name] for name in _MADE if name in known}
 
     @property
     def is_quick(self) -> bool:
@@ -122,20 +121,22 @@ class VersionView:
         return self._recommender.over(_Timed(index, self._metrics, index.place), (note,))
 
     def _exactly(self, place: str) -> Index:
-        now, schema = self.catalog, self.artifact.schema
-        here, columns = now.available, now.columns
-        # Checked by the index that was opened.
-        return CoalescingExactIndex(
-            schema, now.items, now.vectors, place, here, columns=columns, checked=True
-        )
+        return self._copied(place, CoalescingExactIndex)
 
     def _approximately(self, copy: CompressedVectors, store: Index) -> Index:
-        now, schema = self.catalog, self.artifact.schema
-        here, columns = now.available, now.columns
         of = "the model's vectors" if store.name == "exact" else store.place
         place = f"approximate copy of {of}, recall {math.floor(1000 * copy.recall) / 1000:.3f}"
-        items = (schema, now.items, now.vectors, place, here)
-        return CompressedIndex(copy, now.changed_since(0), *items, columns=columns, checked=True)
+        changed = self.catalog.solid.changed_since(0)
+        return self._copied(place, partial(CompressedIndex, copy, changed))
+
+    def _copied(self, place: str, make: Callable[..., Index]) -> Index:
+        """A copy of the items: all in one index, or with the last changes laid over it."""
+        solid = self.catalog.solid
+        if self._copy is None or self._copy.catalog is not solid or self._copy.index.place != place:
+            items = (self.artifact.schema, solid.items, solid.matrix, place, solid.available)
+            # Checked by the index that was opened.
+            self._copy = FollowedIndex(make(*items, columns=solid.columns, checked=True), solid)
+        return self._copy.after(self.catalog)
 
     @cached_property
     def form(self) -> dict[str, Any]:
@@ -144,15 +145,20 @@ class VersionView:
     @cached_property
     def scale(self) -> dict[str, float] | None:
         """The ratings that can be given; None where interactions are events."""
+        if "scale" in self._earlier:
+            earlier: dict[str, float] | None = self._earlier["scale"]
+            return earlier
         return None if self.artifact.schema.events else scale_of(self.artifact)
 
     @cached_property
     def choices(self) -> Facets:
-        return Facets(self.catalog)
+        earlier = self._earlier.get("choices")
+        return Facets(self.catalog) if earlier is None else earlier.after(self.catalog)
 
     @cached_property
     def chart(self) -> Projection:
-        return chart_of(self.catalog)
+        earlier = self._earlier.get("chart")
+        return chart_of(self.catalog) if earlier is None else earlier.after(self.catalog)
 
     def recommend(self, query: Query) -> Answer:
         """``Recommender.recommend``, with its parts measured."""

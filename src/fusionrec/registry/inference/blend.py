@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fusionrec.data.layered import Rows
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.flat import centred, flatten
@@ -18,7 +19,7 @@ from fusionrec.registry.tables import RETRAIN
 from fusionrec.registry.weights import Weights
 
 ALONE = 0.1  # weight of the newcomers' part beside repeats, where no other part has one
-Read = Callable[[Features, Sequence[History], np.ndarray | None, np.ndarray | None], np.ndarray]
+Read = Callable[[Features, Sequence[History], np.ndarray | None, Rows | None], np.ndarray]
 
 
 class BlendRunner:
@@ -77,7 +78,7 @@ class BlendRunner:
         features: Features,
         histories: Sequence[History],
         now: np.ndarray | None = None,
-        items: np.ndarray | None = None,
+        items: Rows | None = None,
         goal: str | None = None,
     ) -> np.ndarray:
         """Vectors of n users, float32 [n, dim], each of length 1.
@@ -145,7 +146,7 @@ class BlendRunner:
         return 1.0
 
     def contributions(
-        self, history: History, items: np.ndarray, rows: np.ndarray, goal: str | None = None
+        self, history: History, items: Rows, rows: np.ndarray, goal: str | None = None
     ) -> np.ndarray:
         """What each item of a history adds to the scores of some items through the parts that sum
         over histories: exact for these parts, but for one scale.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fusionrec.data.layered import Rows
 from fusionrec.data.schema import Schema
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.flat import centred, flatten
@@ -38,13 +39,13 @@ class HistoryPart:
         self.added = weights.take("added", part.width, part.width)
         weights.end()
 
-    def summands(self, history: History, items: np.ndarray | None = None) -> np.ndarray:
+    def summands(self, history: History, items: Rows | None = None) -> np.ndarray:
         """The weighted vectors of a history's items that are read, float32 [m, width]."""
         weights = self.part.weights(history, self._schema)
         rows = history.items[len(history) - len(weights) :]
         return np.asarray(weights[:, None] * self.of(rows, items))
 
-    def of(self, rows: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
+    def of(self, rows: np.ndarray, items: Rows | None = None) -> np.ndarray:
         """What some items, int [m], say of others: float32 [m, width]."""
         own = rows < len(self.vectors)
         if items is None or own.all():
@@ -60,7 +61,7 @@ class HistoryPart:
         features: Features,  # noqa: ARG002
         histories: Sequence[History],
         now: np.ndarray | None,  # noqa: ARG002
-        items: np.ndarray | None,
+        items: Rows | None,
     ) -> np.ndarray:
         """See ``BlendRunner.vectors_after``: float32 [n, width]."""
         read = np.zeros((len(histories), self.part.width), dtype=np.float32)
@@ -94,7 +95,7 @@ class ProfilePart:
         features: Features,
         histories: Sequence[History],  # noqa: ARG002
         now: np.ndarray | None,  # noqa: ARG002
-        items: np.ndarray | None,  # noqa: ARG002
+        items: Rows | None,  # noqa: ARG002
     ) -> np.ndarray:
         """See ``BlendRunner.vectors_after``: float32 [n, width]."""
         flat = flatten(self._encoder, "user", features)
@@ -134,7 +135,7 @@ class NetworkPart:
         features: Features,
         histories: Sequence[History],
         now: np.ndarray | None,
-        items: np.ndarray | None,
+        items: Rows | None,
     ) -> np.ndarray:
         """See ``BlendRunner.vectors_after``: float32 [n, width]."""
         vectors = np.zeros((len(histories), self._own.shape[1]), dtype=np.float32)

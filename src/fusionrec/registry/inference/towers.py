@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fusionrec.data.layered import Rows
 from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError, ConfigError
 from fusionrec.features.encoder import Encoder, Features
@@ -111,7 +112,7 @@ class HistoryRunner:
         features: Features,
         histories: Sequence[History],
         now: np.ndarray | None = None,
-        items: np.ndarray | None = None,
+        items: Rows | None = None,
     ) -> np.ndarray:
         """Vectors of n users, float32 [n, dim], each of length 1.
 
