@@ -102,6 +102,19 @@ def test_a_search_sends_rows_and_scores_alone(
     assert {field.field_name for field in sent[0].results.fields_data} <= {"row"}
 
 
+@pytest.mark.parametrize(("settled", "seconds"), [(True, 5.0), (False, 30.0)])
+def test_a_build_waits_longer_for_a_search_than_an_answer(
+    index: MilvusIndex, monkeypatch: pytest.MonkeyPatch, settled: bool, seconds: float
+) -> None:
+    stub, waits = index.store._client._get_connection()._stub, []
+    search = stub.Search
+    monkeypatch.setattr(
+        stub, "Search", lambda *a, **o: waits.append(o["timeout"]) or search(*a, **o)
+    )
+    index.store.search(index.name, [FILMS[2][5]], 3, "", "FLAT", 64, settled=settled)
+    assert waits == [seconds]
+
+
 def test_a_write_is_seen_at_once(index: MilvusIndex) -> None:
     store, (_, items, vectors) = index.store, FILMS
     [stored] = store.query(index.name, "row == 9", ["*"])

@@ -320,7 +320,8 @@ class MilvusStore:
         """
         options = self.server.search_options(kind, limit, n, settled=settled)
         options |= {"filter": expression, "anns_field": VECTOR, "limit": limit}
-        options["timeout"] = self._search_timeout
+        if settled:  # an answer may be waiting
+            options["timeout"] = self._search_timeout
         found: list[tuple[np.ndarray, np.ndarray]]
         found = self._call("search", name, list(vectors), **options)
         return found
