@@ -7,6 +7,7 @@ import inspect
 import pytest
 
 import fusionrec
+from fusionrec import api
 from fusionrec.cli.training_options import read_recipe
 from fusionrec.errors import UsageError
 from fusionrec.models.presets import AUTO, PRESETS, preset_recipe
@@ -27,9 +28,11 @@ def test_auto_has_a_minute_half_an_hour_or_no_limit():
 
 
 def test_python_trains_auto_quickly_by_default():
-    for function in (fusionrec.train, fusionrec.evaluate):
-        defaults = inspect.signature(function).parameters
-        assert (defaults["model"].default, defaults["preset"].default) == ("auto", "quick")
+    defaults = inspect.signature(fusionrec.evaluate).parameters
+    assert (defaults["model"].default, defaults["preset"].default) == ("auto", "quick")
+    defaults = inspect.signature(fusionrec.train).parameters
+    assert (defaults["model"].default, defaults["preset"].default) == (None, None)
+    assert api._recipe(None, None, None) == preset_recipe("auto", "quick")
 
 
 def test_minutes_passes_and_seed_win_over_set():

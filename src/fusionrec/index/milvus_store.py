@@ -198,7 +198,9 @@ class MilvusStore:
         Raises:
             StoreError: Milvus did not accept all of them.
         """
-        count = self._call("insert", name, records, reading=False)["insert_count"]
+        # An embedded store that is busy is no network that hangs.
+        options = {} if self._folder is None else {"timeout": _LONG}
+        count = self._call("insert", name, records, reading=False, **options)["insert_count"]
         if count != len(records):
             raise StoreError(f"{self.place} took {count} of {len(records)} rows")
 
