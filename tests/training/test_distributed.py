@@ -11,10 +11,14 @@ from pathlib import Path
 import paddle
 import pytest
 
+from builders import carousel
 from fusionrec.errors import TrainingError
 from fusionrec.models import fusion
+from fusionrec.models.presets import preset_recipe
 from fusionrec.training.distributed import ProcessGroup
 from fusionrec.training.sparse import merged_rows
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 WORKER = """
 import hashlib, sys
@@ -51,6 +55,15 @@ def test_a_process_by_itself_is_a_team_of_one(monkeypatch):
     assert alone.leads
     assert list(alone.share(iter(range(5)), 5)) == list(range(5))
     assert alone.total(2.5, 1.0) == [2.5, 1.0]
+
+
+@pytest.mark.parametrize("named", ["auto", "linear"])
+def test_a_model_of_parts_is_trained_by_one_process(monkeypatch, tmp_path, named):
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    with pytest.raises(TrainingError, match=f"{named} is trained by one process, not by 2") as said:
+        train(carousel(), preset_recipe(named), Workspace(tmp_path))
+    assert "sequence" in said.value.hint
+    assert not list(tmp_path.rglob("v1"))
 
 
 @pytest.mark.parametrize("size", [2, 3])

@@ -226,6 +226,16 @@ def test_nothing_new_is_refused(dataset, former, tmp_path):
         train(known, NETWORK["fusion"], Workspace(tmp_path), start=former["fusion"])
 
 
+def test_what_is_no_longer_in_the_data_is_told(dataset, former, tmp_path):
+    said: list[str] = []
+    rows = np.flatnonzero(dataset.time >= np.quantile(dataset.time, 0.3))
+    train(
+        dataset, NETWORK["fusion"], Workspace(tmp_path), rows=rows, start=former["fusion"],
+        log=said.append,
+    )  # fmt: skip
+    assert any("that it has learned from are not in the data any more" in line for line in said)
+
+
 def test_a_split_that_hides_what_the_version_has_seen_is_refused(dataset, former, tmp_path):
     rows, part = rows_of(dataset)[::2], {"protocol": "next-item", "split": "last"}
     with pytest.raises(UsageError, match=r"has learned from .* not among this split's"):

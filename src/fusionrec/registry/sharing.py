@@ -26,7 +26,6 @@ from fusionrec.registry.shared_storage import SharedStorage, storage_at
 from fusionrec.workspace import Workspace, make_folder, move_in
 
 _NAME = r"v\d+"  # of a version; anything else could be a path
-_PUBLISH_AGAIN = "publish that version again on the machine that has it"
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,11 @@ class SharedVersions:
 
     def _damaged(self, version: str, what: str) -> ArtifactError:
         said = f"{version} at {self.name} is damaged: {what}"
-        return ArtifactError(said, _PUBLISH_AGAIN, code="shared_damaged")
+        again = (
+            f"delete {version}.json there, then the folder {version}-…; then, where it is "
+            f"whole: fusionrec models push {version}"
+        )
+        return ArtifactError(said, again, code="shared_damaged")
 
 
 def other_version(version: str, place: str) -> ArtifactError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -68,6 +69,12 @@ def train(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",
             code="workspace_not_writable",
         ) from error
+    processes = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
+    if processes > 1 and isinstance(recipe, LinearRecipe | AutoRecipe):
+        raise TrainingError(
+            f"{recipe.name} is trained by one process, not by {processes}",
+            "several train the models sequence and fusion: --model sequence",
+        )
     import_engine(recipe)  # which refuses a device that it cannot use
     warm = None if start is None else WarmStart.of(start, dataset, rows, recipe)
     if warm is not None:
@@ -75,6 +82,8 @@ def train(
             warm.check_split(str(part["protocol"]))
         new = np.count_nonzero(warm.new)
         log(f"learning on from {warm.artifact.version}: {new:,} interactions are new to it")
+        if warm.forgotten:
+            log(f"note: {warm.forgotten:,} that it has learned from are not in the data any more")
     if isinstance(recipe, LinearRecipe):
         from fusionrec.training.blend_train import train_blend
 
