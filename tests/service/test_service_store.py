@@ -16,6 +16,7 @@ from fusionrec.index import MilvusIndex, MilvusStore
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.query import Query
 from fusionrec.registry.versions import load
+from fusionrec.service.server import _greeting
 from fusionrec.service.state import ServiceState
 from fusionrec.service.view import VersionView
 from fusionrec.workspace import Workspace
@@ -305,6 +306,8 @@ def test_a_copy_in_memory_answers_as_the_store_does(indexed):
         assert 'place="exact copy of milvus.db"' in shop.client.get("/metrics").text
     with opened(indexed, copy=1) as shop:  # too small for these items
         assert answers(shop)[0]["place"] == stored[0]["place"]
+        said = _greeting(shop.state, shop.state.settings, "http://here")
+        assert said.endswith("no copy in memory: 40 items are more than 1")
     assert [one["items"] for one in copied] == [one["items"] for one in stored]
     assert copied[0]["place"] == f"exact copy of {stored[0]['place']}"
     assert all(one["notes"] == [] for one in copied)

@@ -155,7 +155,8 @@ class RequestGuard:
             wait = self._buckets.take(bucket)
         if wait:
             hint = "[service] rate and burst in settings.toml set the limit"
-            said = f"more than {self._settings.rate:g} requests/s"
+            rate = f"{self._settings.rate:g}"
+            said = f"more than {rate} requests/s; each of many people in one counts"
             raise Refused(429, said, hint, Retry_After=str(math.ceil(wait)))
         opened: frozenset[str] = key.scopes if key else frozenset()
         if self._loopback and (key or not secret):  # an unknown key opens nothing

@@ -170,16 +170,18 @@ def _work(
         traceback.print_exc()
         return FAILED + 1
     if first:
-        log(_greeting(app, settings, _address(listening)))
+        log(_greeting(app.state.fusionrec, settings, _address(listening)))
     _Server(_config(app, settings), alive).run([listening])
     return 0
 
 
-def _greeting(app: FastAPI, settings: ServiceSettings, address: str) -> str:
-    state: ServiceState = app.state.fusionrec
+def _greeting(state: ServiceState, settings: ServiceSettings, address: str) -> str:
     version, where = state.answer(lambda view: (view.artifact.version, view.place))
     where = re.sub("^(exact|approximate) copy of", r"an \1 copy in memory of", where)
     text = f"{version} answers at {address}, from {where}"
+    items = state.answer(lambda view: len(view.catalog))
+    if settings.copy and items > settings.copy:
+        text += f"; no copy in memory: {items:,} items are more than {settings.copy:,}"
     others = settings.workers - 1
     if others and not place_of(state.workspace, state.place).is_server:
         text += (
