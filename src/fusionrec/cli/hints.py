@@ -39,6 +39,10 @@ _HINTS: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     ),
     "port_taken": "--port 0 takes a free port",
     "ratings_mean_nothing": "name what the person likes or has taken: --liked ITEM",
+    "shared_damaged": lambda details: (
+        f"delete {details['version']}.json there, then the folder {details['version']}-…; then, on "
+        f"a machine that has it whole: fusionrec models push {details['version']}"
+    ),
     "store_damaged": "rebuild it from the model: fusionrec index",
     "unknown_database": "make it on the server, or name another one: --connect database=NAME",
     "unknown_item": "find its id with: fusionrec search WORDS; withdrawn ones: fusionrec items",

@@ -163,11 +163,7 @@ class SharedVersions:
 
     def _damaged(self, version: str, what: str) -> ArtifactError:
         said = f"{version} at {self.name} is damaged: {what}"
-        again = (
-            f"delete {version}.json there, then the folder {version}-…; then, where it is "
-            f"whole: fusionrec models push {version}"
-        )
-        return ArtifactError(said, again, code="shared_damaged")
+        return ArtifactError(said, code="shared_damaged", version=version)
 
 
 def other_version(version: str, place: str) -> ArtifactError:

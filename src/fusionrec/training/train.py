@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import Log, TrainingError
+from fusionrec.errors import ArtifactError, Log, TrainingError
 from fusionrec.models.presets import AnyRecipe, AutoRecipe, LinearRecipe
 from fusionrec.registry import Artifact
+from fusionrec.registry.sharing import SharedVersions
 from fusionrec.training.checkpoint import STATE
 from fusionrec.training.checkpoint_lock import checkpoint_folders, claim_folder, with_checkpoint
 from fusionrec.training.warm_start import WarmStart
@@ -69,6 +70,11 @@ def train(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",
             code="workspace_not_writable",
         ) from error
+    try:
+        if shared := SharedVersions.of(workspace):
+            shared.names()
+    except ArtifactError as error:  # it may be back when the training ends
+        log(f"note: as it is now, the version will not be shared: {error.message}")
     processes = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
     if processes > 1 and isinstance(recipe, LinearRecipe | AutoRecipe):
         raise TrainingError(
