@@ -15,10 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
+from cost_of_size import exponent
 from fusionrec.index.exact import nearest_candidates, rank_exactly
 from shared import unit_vectors
 
@@ -41,10 +41,13 @@ def main() -> None:
             str(size): {"p50": round(medians[size], 3), "p99": round(np.percentile(times, 99), 3)}
             for size, times in found.items()
         },
-        "exponent": exponent(list(medians), list(medians.values())),
-        "exponent from 10,000": exponent(
-            [size for size in medians if size >= 10_000],
-            [ms for size, ms in medians.items() if size >= 10_000],
+        "exponent": round(exponent(list(medians), list(medians.values())), 2),
+        "exponent from 10,000": round(
+            exponent(
+                [size for size in medians if size >= 10_000],
+                [ms for size, ms in medians.items() if size >= 10_000],
+            ),
+            2,
         ),
         "ns_per_number": round(1e6 * medians[largest] / largest / given.dim, 3),
     }
@@ -63,13 +66,6 @@ def answer_ms(items: int, dim: int, searches: int) -> np.ndarray:
         rank_exactly(query, vectors, nearest_candidates(query, vectors, allowed, _K), _K)
         times[n] = 1000 * (time.perf_counter() - began)
     return times
-
-
-def exponent(sizes: Sequence[int], values: Sequence[float]) -> float | None:
-    """The slope of a line through the logarithms; None for fewer than two sizes."""
-    if len(sizes) < 2:
-        return None
-    return round(float(np.polyfit(np.log(sizes), np.log(values), 1)[0]), 2)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     given = parser.parse_args()
     dataset = load_data(given.data)
-    from fusionrec.engine import processors
     from fusionrec.models.presets import PRESETS
+    from fusionrec.processors import processors
     from fusionrec.training.fusion_trainer import FusionTrainer
     from fusionrec.training.process import use_threads
     from fusionrec.training.sequence_trainer import SequenceTrainer

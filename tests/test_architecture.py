@@ -26,7 +26,7 @@ ORDER = (
     ("data",),
     ("ledger", "metrics"),
     ("workspace",),
-    ("config", "engine"),
+    ("config", "engine", "processors"),
     ("errors", "_version"),
 )
 LINE = {room: number for number, rooms in enumerate(reversed(ORDER)) for room in rooms}

@@ -16,7 +16,6 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from fusionrec.errors import EngineError, FusionrecError, UsageError
@@ -31,10 +30,6 @@ _RETRIES = 3  # of a task whose worker died
 _AHEAD = 2  # tasks for each processor that are handed in before their results are read
 _ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 # Files of a quota and its period in microseconds, of cgroups' second version and of the first.
-_QUOTAS = (
-    ("/sys/fs/cgroup/cpu.max",),
-    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
-)
 # The first lines of a process that joins a cluster and says why not.
 _JOIN = """
 import os, sys, ray
@@ -46,22 +41,6 @@ except BaseException as error:
     os._exit(1)
 os._exit(0)
 """
-
-
-def processors() -> int:
-    """How many processors this process may use, by its affinity and its container's quota."""
-    try:
-        allowed = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        allowed = os.cpu_count() or 1
-    for file in _QUOTAS:
-        try:
-            quota, period = (int(word) for name in file for word in Path(name).read_text().split())
-        except (OSError, ValueError):  # no such file, or "max" or "-1": no quota
-            continue
-        if quota > 0 and period > 0:
-            allowed = min(allowed, max(1, -(-quota // period)))
-    return allowed
 
 
 class Engine(Protocol):

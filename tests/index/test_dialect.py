@@ -102,6 +102,18 @@ def test_a_search_sends_rows_and_scores_alone(
     assert {field.field_name for field in sent[0].results.fields_data} <= {"row"}
 
 
+def test_an_embedded_store_that_is_busy_has_minutes_to_take_rows(
+    index: MilvusIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, waits = index.store._client, []
+    insert = client.insert
+    monkeypatch.setattr(client, "insert", lambda *a, **o: waits.append(o["timeout"]) or insert(*a))
+    [stored] = index.store.query(index.name, "row == 9", ["*"])
+    index.store._call("delete", index.name, ids=[stored["id"]])
+    index.store.insert(index.name, [stored])
+    assert waits == [600 if index.store.server.lite else 30.0]
+
+
 @pytest.mark.parametrize(("settled", "seconds"), [(True, 5.0), (False, 30.0)])
 def test_a_build_waits_longer_for_a_search_than_an_answer(
     index: MilvusIndex, monkeypatch: pytest.MonkeyPatch, settled: bool, seconds: float

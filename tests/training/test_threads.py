@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from builders import auto_recipe, recipe
-from fusionrec import engine
+from fusionrec import processors
 from fusionrec.errors import ConfigError, TrainingError
 from fusionrec.models.presets import PRESETS, AnyRecipe
 from fusionrec.training import process, trial
@@ -92,9 +92,9 @@ def test_processors_are_those_of_affinity_and_quota(files, expected, tmp_path, m
         (tmp_path / name).write_text(text + "\n")
     names = (("max",), ("quota", "period"))
     quotas = tuple(tuple(str(tmp_path / one) for one in some) for some in names)
-    monkeypatch.setattr(engine, "_QUOTAS", quotas)
-    monkeypatch.setattr(engine.os, "sched_getaffinity", lambda _: set(range(6)))
-    assert engine.processors() == expected
+    monkeypatch.setattr(processors, "_QUOTAS", quotas)
+    monkeypatch.setattr(processors.os, "sched_getaffinity", lambda _: set(range(6)))
+    assert processors.processors() == expected
 
 
 # --- the device -----------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from click.core import ParameterSource
 from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, ask, say
-from fusionrec.engine import processors
 from fusionrec.errors import UsageError
+from fusionrec.processors import processors
 from fusionrec.workspace import Workspace
 
 

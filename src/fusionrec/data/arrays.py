@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def scratch(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     Raises:
         OSError: there is no room for the file.
     """
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= LARGE:
         return np.zeros(shape, dtype)
     with tempfile.TemporaryFile() as file:

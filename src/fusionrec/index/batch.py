@@ -9,16 +9,7 @@ import numpy as np
 
 from fusionrec.errors import UsageError
 from fusionrec.index.coalescing import RowsAndScores, coalesced_search
-from fusionrec.index.exact import (
-    ExactIndex,
-    Hits,
-    RowNumbers,
-    candidates,
-    check_k,
-    check_query,
-    check_rows,
-    score_margin,
-)
+from fusionrec.index.exact import ExactIndex, Hits, RowNumbers, candidates, check_k, score_margin
 from fusionrec.index.filters import Condition
 
 _SCORES = 4_000_000  # of a block, which bounds memory
@@ -97,6 +88,26 @@ class BatchSearch:
         scores[query[kept], rank[kept]] = exact[kept]
         return rows, scores
 
+    def each(
+        self, queries: np.ndarray, k: int, excluded: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """``search`` of any number of queries, block by block.
+
+        Args:
+            queries: float32 [n, d].
+            k: how many, at least 1.
+            excluded: n arrays, rows that each query must not return.
+        """
+        found = []
+        block = block_size(len(self._allowed))
+        for begin in range(0, len(queries), block):
+            barred = excluded[begin : begin + block]
+            query = np.repeat(np.arange(len(barred)), [len(rows) for rows in barred])
+            pairs = query, np.concatenate(barred).astype(np.int64)
+            found.append(self.search(queries[begin : begin + block], k, pairs))
+        rows, scores = zip(*found, strict=True)
+        return np.concatenate(rows), np.concatenate(scores)
+
     def _exact(self, queries: np.ndarray, query: np.ndarray, column: np.ndarray) -> np.ndarray:
         """The inner product of each pair: float32 [p]; equal vectors have equal products."""
         products = np.empty(len(query), dtype=np.float32)
@@ -114,9 +125,7 @@ class CoalescingExactIndex(ExactIndex):
         self, vector: np.ndarray, k: int, where: Sequence[Condition] = (), exclude: RowNumbers = ()
     ) -> Hits:
         """The k items with the highest inner product; see ``ExactIndex.search``."""
-        query = check_query(vector, self.vectors.shape[1])
-        excluded = check_rows(exclude, len(self))
-        check_k(k)
+        query, excluded = self._checked(vector, k, exclude)
         asked = _Asked(query, k, excluded)
         return Hits(*coalesced_search(self._together, asked, k, tuple(where)))
 
@@ -128,17 +137,12 @@ class CoalescingExactIndex(ExactIndex):
             hits = super().search(one.query, one.k, where, one.excluded)
             return [(hits.rows, hits.scores)]
         search = BatchSearch(self.vectors, self.allowed(where))
+        queries = np.stack([one.query for one in asked])
+        all_rows, all_scores = search.each(queries, limit, [one.excluded for one in asked])
         found: list[RowsAndScores] = []
-        block = block_size(len(self))
-        for begin in range(0, len(asked), block):
-            part = asked[begin : begin + block]
-            barred = np.repeat(np.arange(len(part)), [len(one.excluded) for one in part])
-            excluded = barred, np.concatenate([one.excluded for one in part])
-            queries = np.stack([one.query for one in part])
-            rows, scores = search.search(queries, limit, excluded)
-            for n, one in enumerate(part):
-                kept = rows[n, : one.k] >= 0
-                found.append((rows[n, : one.k][kept], scores[n, : one.k][kept]))
+        for one, rows, scores in zip(asked, all_rows, all_scores, strict=True):
+            kept = rows[: one.k] >= 0
+            found.append((rows[: one.k][kept], scores[: one.k][kept]))
         return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 RowsAndScores = tuple[np.ndarray, np.ndarray]  # best first
 Search = Callable[[Sequence[Any], int, Any], list[RowsAndScores]]
+Request = Callable[[], list[RowsAndScores]]
 
 
 class _PendingSearch(NamedTuple):
@@ -72,26 +73,26 @@ def run_coalesced(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
     Returns:
         The futures of the calls, all done.
     """
-    steps = coalesced(calls)
+
+    async def here(request: Request) -> list[RowsAndScores]:
+        return request()
+
     try:
-        request = next(steps)
-        while True:
-            try:
-                found = request()
-            except BaseException as error:
-                request = steps.throw(error)
-            else:
-                request = steps.send(found)
-    except StopIteration as ended:
+        coalesced(calls, here).send(None)
+    except StopIteration as ended:  # at once, since nothing in it waits
         futures: list[Future[T]] = ended.value
         return futures
+    raise AssertionError("a request was awaited")
 
 
-def coalesced(
-    calls: Sequence[Callable[[], T]],
-) -> Generator[Callable[[], list[RowsAndScores]], list[RowsAndScores], list[Future[T]]]:
-    """The same, for a thread that has other work while the store answers: gives each request that
-    is to be made, in whichever thread, and takes what it returned, or raised.
+async def coalesced(
+    calls: Sequence[Callable[[], T]], request: Callable[[Request], Awaitable[list[RowsAndScores]]]
+) -> list[Future[T]]:
+    """The same, for a thread that has other work while the store answers.
+
+    Args:
+        calls: as there.
+        request: makes a request, in whichever thread, and returns or raises what it did.
     """
     tasks = [_Task(call) for call in calls]
     for task in tasks:
@@ -101,7 +102,8 @@ def coalesced(
         shared = [(t, p) for t, p in waiting if (p.search, p.expression) == (search, expression)]
         limit = max(pending.limit for _, pending in shared)
         try:
-            results = yield partial(search, [p.query for _, p in shared], limit, expression)
+            queries = [pending.query for _, pending in shared]
+            results = await request(partial(search, queries, limit, expression))
         except BaseException as error:
             for task, _ in shared:
                 task.pending = task.throw(error)

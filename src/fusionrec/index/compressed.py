@@ -9,17 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fusionrec.index.batch import BatchSearch, block_size
-from fusionrec.index.exact import (
-    ExactIndex,
-    Hits,
-    RowNumbers,
-    check_k,
-    check_query,
-    check_rows,
-    nearest_candidates,
-    rank_exactly,
-)
+from fusionrec.index.batch import BatchSearch
+from fusionrec.index.exact import ExactIndex, Hits, RowNumbers, nearest_candidates, rank_exactly
 from fusionrec.index.filters import Condition
 from fusionrec.index.inverted_lists import InvertedLists
 
@@ -126,15 +117,9 @@ class _Trial:
 
 def exact_best(vectors: np.ndarray, sample: Sample, depth: int) -> list[np.ndarray]:
     """The rows of the best items for each query, without those that are excluded."""
-    search, found = BatchSearch(vectors, np.ones(len(vectors), dtype=bool)), []
-    block = block_size(len(vectors))
-    for begin in range(0, len(sample.queries), block):
-        barred = sample.excluded[begin : begin + block]
-        pairs = np.repeat(np.arange(len(barred)), [len(one) for one in barred])
-        excluding = pairs, np.concatenate(barred).astype(np.int64)
-        rows = search.search(sample.queries[begin : begin + block], depth, excluding)[0]
-        found += [one[one >= 0] for one in rows]
-    return found
+    search = BatchSearch(vectors, np.ones(len(vectors), dtype=bool))
+    rows, _ = search.each(sample.queries, depth, sample.excluded)
+    return [one[one >= 0] for one in rows]
 
 
 class CompressedIndex(ExactIndex):
@@ -162,9 +147,7 @@ class CompressedIndex(ExactIndex):
         self, vector: np.ndarray, k: int, where: Sequence[Condition] = (), exclude: RowNumbers = ()
     ) -> Hits:
         """About the k items with the highest inner product; see ``ExactIndex.search``."""
-        query = check_query(vector, self.vectors.shape[1])
-        excluded = check_rows(exclude, len(self))
-        check_k(k)
+        query, excluded = self._checked(vector, k, exclude)
         allowed = self.allowed(where)
         # What is excluded counts, since it was left out when the recall was measured, too.
         count = int(np.count_nonzero(allowed))

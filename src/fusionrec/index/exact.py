@@ -133,14 +133,20 @@ class ExactIndex:
             UsageError: k is below 1, the vector is not d finite numbers, or a row or condition
                 does not match these items.
         """
-        query = check_query(vector, self.vectors.shape[1])
-        excluded = check_rows(exclude, len(self))
-        check_k(k)
+        query, excluded = self._checked(vector, k, exclude)
         allowed = self.allowed(where)
         allowed[excluded] = False
         return rank_exactly(
             query, self.vectors, nearest_candidates(query, self.vectors, allowed, k), k
         )
+
+    def _checked(
+        self, vector: np.ndarray, k: int, exclude: RowNumbers
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The query, float32 [d], and the rows to leave out, rising; see ``search`` for errors."""
+        query, excluded = check_query(vector, self.vectors.shape[1]), check_rows(exclude, len(self))
+        check_k(k)
+        return query, excluded
 
     def allowed(self, where: Sequence[Condition] = ()) -> np.ndarray:
         """Which items may be returned under these conditions: bool [n].

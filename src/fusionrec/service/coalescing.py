@@ -29,19 +29,7 @@ async def in_loop(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
     """The same in the event loop, for answers that take well below a millisecond; threads only wait
     for the store. So the answers do not compete with the loop for the interpreter's lock.
     """
-    steps = coalesced(calls)
-    try:
-        request = next(steps)
-        while True:
-            try:
-                found = await to_thread.run_sync(request)
-            except BaseException as error:
-                request = steps.throw(error)
-            else:
-                request = steps.send(found)
-    except StopIteration as ended:
-        futures: list[Future[T]] = ended.value
-        return futures
+    return await coalesced(calls, to_thread.run_sync)
 
 
 class Coalescer:

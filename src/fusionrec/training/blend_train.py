@@ -65,7 +65,7 @@ def train_blend(
         TrainingError: there is nothing to rank, or the network diverged.
         ArtifactError: the version could not be saved.
     """
-    if np.ptp(dataset.item[rows]) == 0:
+    if np.count_nonzero(np.bincount(dataset.item[rows])) < 2:
         raise TrainingError(
             f"{dataset.name} has a single item that anybody took: there is nothing to rank",
             "data with two items or more is needed",

@@ -78,7 +78,7 @@ class Trainer(ABC):
         self.dataset, self.recipe, self.folder = dataset, recipe, folder
         self.given_holdout, self.start = holdout, start
         self.settings = recipe.training
-        if not recipe.rates and np.ptp(dataset.item[rows]) == 0:
+        if not recipe.rates and np.count_nonzero(np.bincount(dataset.item[rows])) < 2:
             raise TrainingError(
                 f"{dataset.name} has a single item that anybody took: there is nothing to rank",
                 "data with two items or more is needed",

@@ -11,8 +11,8 @@ from typing import Any
 
 import paddle
 
-from fusionrec.engine import processors
 from fusionrec.errors import TrainingError
+from fusionrec.processors import processors
 
 
 @contextmanager

@@ -77,10 +77,10 @@ def _reading(encoder: Encoder, names: Mapping[str, np.ndarray]) -> Iterator[tupl
 def _of_field(field: Field, before: Encoder, now: Encoder, former: np.ndarray) -> np.ndarray:
     """A field's weights, float32 [rows now, width], from those of its former vocabulary."""
     if field.kind == "number" and not field.buckets:
-        was, is_ = before.vocabularies[field.name], now.vocabularies[field.name]
+        then, today = before.vocabularies[field.name], now.vocabularies[field.name]
         scaled = former.copy()
-        scaled[0] *= is_.std / was.std
-        scaled[1] += former[0] * (is_.mean - was.mean) / was.std  # of what is known
+        scaled[0] *= today.std / then.std
+        scaled[1] += former[0] * (today.mean - then.mean) / then.std  # of what is known
         return np.asarray(scaled, dtype=np.float32)
     rows = now.rows_in(before, field)
     begun = np.where(rows == NEW, 0, rows)  # what is new, as what is unknown

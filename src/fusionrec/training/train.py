@@ -62,25 +62,7 @@ def train(
     """
     rows = np.arange(len(dataset)) if rows is None else rows
     recipe = recipe.for_schema(dataset.schema, len(rows))
-    try:  # fail before the work, not after it
-        make_folder(workspace.checkpoints)
-        tempfile.TemporaryFile(dir=workspace.checkpoints).close()
-    except OSError as error:
-        raise TrainingError(
-            f"the workspace {workspace.home} cannot be written: {error.strerror}",
-            code="workspace_not_writable",
-        ) from error
-    try:
-        if shared := SharedVersions.of(workspace):
-            shared.names()
-    except ArtifactError as error:  # it may be back when the training ends
-        log(f"note: as it is now, the version will not be shared: {error.message}")
-    processes = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
-    if processes > 1 and isinstance(recipe, LinearRecipe | AutoRecipe):
-        raise TrainingError(
-            f"{recipe.name} is trained by one process, not by {processes}",
-            "several train the models sequence and fusion: --model sequence",
-        )
+    _check_before(workspace, recipe, log)
     import_engine(recipe)  # which refuses a device that it cannot use
     warm = None if start is None else WarmStart.of(start, dataset, rows, recipe)
     if warm is not None:
@@ -102,6 +84,29 @@ def train(
         dataset, recipe, workspace, on_progress,
         rows=rows, part=part, resume=resume, start=warm, log=log,
     )  # fmt: skip
+
+
+def _check_before(workspace: Workspace, recipe: AnyRecipe, log: Log) -> None:
+    """Fails, or tells what will fail, before the work and not after it; see ``train``."""
+    try:
+        make_folder(workspace.checkpoints)
+        tempfile.TemporaryFile(dir=workspace.checkpoints).close()
+    except OSError as error:
+        raise TrainingError(
+            f"the workspace {workspace.home} cannot be written: {error.strerror}",
+            code="workspace_not_writable",
+        ) from error
+    try:
+        if shared := SharedVersions.of(workspace):
+            shared.names()
+    except ArtifactError as error:  # it may be back when the training ends
+        log(f"note: as it is now, the version will not be shared: {error.message}")
+    processes = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
+    if processes > 1 and isinstance(recipe, LinearRecipe | AutoRecipe):
+        raise TrainingError(
+            f"{recipe.name} is trained by one process, not by {processes}",
+            "several train the models sequence and fusion: --model sequence",
+        )
 
 
 def _train_auto(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fusionrec.engine import processors
+from fusionrec.processors import processors
 from fusionrec.training.process import use_threads, usual_threads
 
 TRIED = 4  # minibatches for each number of threads, beside the first

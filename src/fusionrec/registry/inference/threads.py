@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from fusionrec.engine import processors
+from fusionrec.processors import processors
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
