@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -203,3 +204,29 @@ def test_a_checkpoint_holds_no_code(stopped):
     header = json.loads(content[8 : 8 + length])
     kinds = {entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
     assert kinds <= {"F32", "I64", "F64"}
+
+
+def test_a_signal_while_another_is_seen_to_does_not_hang_a_training():
+    """As ``timeout`` sends two: to the process, and to its group."""
+    code = """
+import signal, sys
+from fusionrec.training.process import defer_interrupts
+
+def again(frame, event, argument):  # whatever a handler has just called
+    if event == "c_return" and left:
+        left.pop()
+        signal.raise_signal(signal.SIGTERM)
+
+with defer_interrupts() as pause:
+    left = [1] * 9
+    sys.setprofile(again)
+    signal.raise_signal(signal.SIGTERM)
+    sys.setprofile(None)
+    try:
+        pause()
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+    run = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(run, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    assert done.stdout == "interrupted\n"

@@ -22,10 +22,10 @@ def defer_interrupts() -> Iterator[Callable[[], None]]:
     The yielded function raises a deferred one as KeyboardInterrupt. Replaces only the default
     handlers, and only in the main thread, which alone receives signals.
     """
-    interrupted = threading.Event()
+    interrupted: list[int] = []  # no Event: its lock would wait for ever for a handler's own frame
 
     def pause() -> None:
-        if interrupted.is_set():
+        if interrupted:
             raise KeyboardInterrupt
 
     paddle.disable_signal_handler()  # it prints a trace of C++ to stdout
@@ -34,7 +34,7 @@ def defer_interrupts() -> Iterator[Callable[[], None]]:
         usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
         before = {s: h for s, h in usual.items() if signal.getsignal(s) is h}
     for number in before:
-        signal.signal(number, lambda *_: interrupted.set())
+        signal.signal(number, lambda number, _: interrupted.append(number))
     try:
         yield pause
     finally:
