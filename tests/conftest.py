@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 # Before NumPy and SciPy are loaded. Each has threads of its own that spin while they wait: beside
@@ -29,6 +31,9 @@ from quick import leave_out
 from swap_stress import Stores
 
 Report = pytest.TestReport | pytest.CollectReport
+
+# An answer that comes late on a busy machine is none the worse: by default httpx waits 5 s.
+signature(httpx.Client).parameters["timeout"].default.read = 60.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
