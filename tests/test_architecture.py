@@ -59,6 +59,7 @@ KNOWN_IN = {
     "pyarrow": {"data", "evaluation", "recommend", "registry"},
     "ray": {"engine"},
     "safetensors": {"registry", "training"},
+    "jinja2": {"evaluation"},
     "matplotlib": {"evaluation"},
 }
 

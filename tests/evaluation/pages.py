@@ -5,7 +5,8 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.evaluation.report import render
+from fusionrec.evaluation.report.document import version_page
+from fusionrec.evaluation.report.holdout import find_holdout
 from fusionrec.registry import Artifact
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "col", "wbr", "path", "use", "rect", "circle"}
@@ -49,6 +50,7 @@ _READ: dict[tuple[int, int], tuple[Artifact, Dataset | None, str]] = {}
 def words_of(artifact: Artifact, data: Dataset | None = None) -> str:
     """All that a version's report says; rendered once for a version and data."""
     if (id(artifact), id(data)) not in _READ:
-        said = " ".join(Page(render(artifact, data)).words)
+        holdout = None if data is None else find_holdout(artifact, data)
+        said = " ".join(Page(version_page(artifact, holdout)).words)
         _READ[id(artifact), id(data)] = artifact, data, said
     return _READ[id(artifact), id(data)][-1]

@@ -15,9 +15,9 @@ from builders import carousel, library, recipe, sequence_recipe
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.report import render
+from fusionrec.evaluation.report.blocks import number
+from fusionrec.evaluation.report.document import version_page
 from fusionrec.evaluation.report.holdout import Holdout, find_holdout
-from fusionrec.evaluation.report.html import number
 from fusionrec.evaluation.report.quality import Quality, measure
 from fusionrec.evaluation.report.scoring import Scorer
 from fusionrec.features.score_scale import SCALE
@@ -85,13 +85,13 @@ def test_titles_are_no_markup(published, tmp_path):
     manifest, fresh = (folder / "manifest.json"), sha256(folder / "items.parquet")
     old = published.manifest["files"]["items.parquet"]
     manifest.write_text(manifest.read_text().replace(old, fresh))
-    text = render(Artifact.load(folder))
+    text = version_page(Artifact.load(folder))
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
 
 
 def test_a_report_of_another_schema(made_of):
-    assert "Example users" in Page(render(made_of(library(), recipe(epochs=1)))).headings
+    assert "Example users" in Page(version_page(made_of(library(), recipe(epochs=1)))).headings
 
 
 # --- versions that only rank, read histories, or have a rating head -------------------------------

@@ -9,58 +9,57 @@ import click
 from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, say
+from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace, write_text
 
 
 @click.command(
-    cls=Command, examples=["fusionrec report", "fusionrec report --data ml-1m -o report.html"]
+    cls=Command,
+    examples=["fusionrec report", "fusionrec report v1 v2", "fusionrec report v1 -o report.html"],
 )
-@options.version
+@click.argument("versions", nargs=-1, metavar="[VERSION] [OTHER]")
+@click.option("--version", "named", metavar="vN", help="The same as VERSION.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Default: reports/vN.html in the workspace; without --data reports/vN-model-only.html.",
+    help="Default: reports/vN.html in the workspace, of two versions reports/vN-vM.html; where "
+    "their data are gone, with -model-only in the name.",
 )  # fmt: skip
 @click.option(
     "--data", metavar="NAME_OR_PATH",
-    help="The data set that the version was trained on: what was held out is then measured.",
+    help="Where the data are that it was trained on. Default: where they were then.",
 )  # fmt: skip
 @options.accept
 @options.allow_remote
 @click.pass_obj
 def report(
     workspace: Workspace,
-    version: str | None,
+    versions: tuple[str, ...],
+    named: str | None,
     output: Path | None,
     data: str | None,
     accept: bool,
     allow_remote: bool,
 ) -> None:
-    """Make one HTML file of a version: figures and plots.
+    """Make one HTML file of a version, or compare two: figures and plots.
 
-    It can be read without a network. Prints the file's path.
+    Without VERSION of the active one. It can be read without a network. Prints the file's path.
     """
-    from fusionrec.data.catalog import load as load_data
-    from fusionrec.evaluation.report import render
-    from fusionrec.ledger import Ledger
-    from fusionrec.recommend.feedback_dataset import trained_with, without_feedback
-    from fusionrec.registry.versions import load
+    from fusionrec.evaluation.report import make
 
-    artifact = load(workspace, version)
-    artifact.require_towers("there is no training to report", "needs_trained_version")
-    dataset = None
-    if data is None:
-        say(
-            "note: without --data nothing is measured on held-out rows; "
-            f"it was trained on --data {without_feedback(artifact.manifest['data'])}"
+    wanted = (*versions, *([named] if named else []))
+    if len(wanted) > 2:
+        raise UsageError(
+            f"a report is of one version or of two, got {len(wanted)}: {', '.join(wanted)}",
+            "compare them two at a time",
         )
-    else:
-        allowed = {"accept": accept, "allow_remote": allow_remote}
-        dataset = load_data(data, workspace.data, ProgressLines(data), **allowed)
-        dataset = trained_with(dataset, Ledger.of(workspace), artifact)
-    say(f"making the report of {artifact.version}")
-    page = render(artifact, dataset)
-    # Under a name of its own, so that it replaces no report with measurements.
-    name = artifact.version if dataset is not None else f"{artifact.version}-model-only"
-    path = output or workspace.home / "reports" / f"{name}.html"
-    write_text(path, page)
+    first, second = (*wanted, None, None)[:2]
+    made = make(
+        workspace, first, second,
+        data=data, accept=accept, allow_remote=allow_remote,
+        progress=ProgressLines(data or "data"), log=say,
+    )  # fmt: skip
+    for note in made.notes:
+        say(f"note: {note}")
+    path = output or workspace.home / "reports" / f"{made.name}.html"
+    write_text(path, made.html)
     click.echo(path)

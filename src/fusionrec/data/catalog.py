@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
@@ -165,7 +166,7 @@ def load(
     if name_or_path == SYNTHETIC:
         from fusionrec.data.samples.movielens import synthetic
 
-        return synthetic()
+        return replace(synthetic(), source=SYNTHETIC)
     from fusionrec.data.load import read
 
     path, _ = find(name_or_path, workspace_data, progress, download)
@@ -176,7 +177,8 @@ def load(
             f"{path}: expected {name_or_path}, got the files of {dataset.name}",
             "rename or remove it",
         )
-    return dataset
+    source = name_or_path if name_or_path in ARCHIVES else str(path.absolute())
+    return replace(dataset, source=source)
 
 
 def first_available(

@@ -105,6 +105,7 @@ class Dataset:
         time: int64 [n], seconds since 1970, or None without times.
         repairs: what was repaired while reading, each with its count.
         feedback: number of the last ledger event in it; 0 if there is none.
+        source: where it was read from, a known name or a whole path; empty if it was made here.
 
     Raises:
         DataError: lengths differ, a position or rating is out of range, ids repeat, a column is
@@ -121,6 +122,7 @@ class Dataset:
     time: np.ndarray | None = None
     repairs: tuple[str, ...] = field(default=())
     feedback: int = 0
+    source: str = ""
 
     def __post_init__(self) -> None:
         columns = (self.user, self.item, self.rating, self.time)

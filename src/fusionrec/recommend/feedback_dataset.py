@@ -101,7 +101,7 @@ def with_feedback(dataset: Dataset, ledger: Ledger, until: int | None = None) ->
         notes = (*notes, f"{len(gone)} users who were forgotten are left out")
     name = f"{dataset.name}{_SUFFIX}"
     made = _made(dataset.schema, name, users, dataset.items, rows, ledger, until)
-    return replace(made, repairs=(*notes, *made.repairs))
+    return replace(made, repairs=(*notes, *made.repairs), source=dataset.source)
 
 
 def feedback_alone(schema: Schema, items: Table, ledger: Ledger) -> Dataset:

@@ -8,6 +8,15 @@ from typing import Any
 
 FIGURE = "NDCG@10"
 
+# The simple methods that a version is compared with, as a sentence names them.
+METHODS = {
+    "popular": "what is popular",
+    "popular-last-7-days": "what was popular in the last 7 days",
+    "taken-before": "what people took before",
+    "item-knn": "item kNN",
+    "ease": "EASE",
+}
+
 
 @dataclass(frozen=True)
 class WorthRow:

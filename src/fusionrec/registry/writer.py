@@ -110,6 +110,7 @@ def write_training_data(
     write_histories(folder, histories)
     return {
         "data": dataset.name,
+        **({"source": dataset.source} if dataset.source else {}),
         "users": len(dataset.users),
         "interactions": len(rows),
         "rows": dataset.fingerprint(rows),

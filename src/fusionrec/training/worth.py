@@ -11,6 +11,7 @@ from fusionrec import baselines
 from fusionrec.baselines.linear import EASE_LIMIT
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
+from fusionrec.registry.worth import METHODS
 from fusionrec.training.holdouts import Holdout, by_user
 from fusionrec.training.parts import PROFILE
 from fusionrec.training.weighing import BLOCK, FEWEST_USERS, SURE, Weighed
@@ -33,37 +34,38 @@ def measured(
     Returns:
         ``goal``, ``users``, ``ndcg@10``, ``parts`` and ``baselines`` (name -> NDCG@10), ``best``
         (the best baseline), ``gain`` (of the model over it, as a share; None where it has 0),
-        ``sure`` (whether the paired difference is above 1.96 standard errors), ``sentence``.
+        ``sure`` (whether the paired difference is above 1.96 standard errors), ``margins`` (name
+        -> half the width of the 95% interval, of the baselines and of ``model``), ``sentence``.
     """
     found: dict[str, Any] = {"goal": goal, "users": weighed.users, "ndcg@10": weighed.figure}
     found |= {"parts": weighed.alone, "baselines": {}, "best": None, "gain": None, "sure": False}
     if weighed.values is None or weighed.users < FEWEST_USERS:
         alone = set(weighed.weights) == {PROFILE}
         return found | {"sentence": TOO_LITTLE if alone else NOT_MEASURED}
-    values = {name: _figures(make, dataset, order, holdouts) for name, make in _makes(dataset)}
+    values = {
+        name: _figures(make, dataset, order, holdouts) for name, make in simple_methods(dataset)
+    }
     means = {name: float(one.mean()) for name, one in values.items()}
     best = max(means, key=lambda name: means[name])
     difference = weighed.values - values[best]
     error = float(difference.std()) / len(difference) ** 0.5
     sure = bool(abs(difference.mean()) > SURE * error)
     gain = float(weighed.values.mean()) / means[best] - 1 if means[best] > 0 else None
-    found |= {"baselines": means, "best": best, "gain": gain, "sure": sure}
+    margins = {name: _margin(one) for name, one in (values | {"model": weighed.values}).items()}
+    found |= {"baselines": means, "best": best, "gain": gain, "sure": sure, "margins": margins}
     return found | {"sentence": _sentence(best, gain, sure, set(weighed.weights))}
+
+
+def _margin(values: np.ndarray) -> float:
+    return SURE * float(values.std()) / float(np.sqrt(len(values)))
 
 
 NOT_MEASURED = "nothing was held out: what the lists are worth is not known"
 TOO_LITTLE = "too little data to hold anything out: answers are what is popular"
-_WORDS = {
-    "popular": "what is popular",
-    "popular-last-7-days": "what was popular in the last 7 days",
-    "taken-before": "what people took before",
-    "item-knn": "item kNN",
-    "ease": "EASE",
-}
 
 
 def _sentence(best: str, gain: float | None, sure: bool, parts: set[str]) -> str:
-    name = _WORDS[best]
+    name = METHODS[best]
     popularity = all(part.startswith(("profile", "trend")) for part in parts)
     if gain is None or not sure:
         if popularity:
@@ -73,7 +75,7 @@ def _sentence(best: str, gain: float | None, sure: bool, parts: set[str]) -> str
     return f"lists {abs(gain):.0%} {worse} than those of the best simple method, {name}"
 
 
-def _makes(dataset: Dataset) -> list[tuple[str, Callable[[], Any]]]:
+def simple_methods(dataset: Dataset) -> list[tuple[str, Callable[[], Any]]]:
     """The baselines that the data can serve."""
     found: list[tuple[str, Callable[[], Any]]] = [("popular", baselines.Popular)]
     if dataset.time is not None:

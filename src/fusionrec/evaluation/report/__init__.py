@@ -1,9 +1,9 @@
-"""A version's report: one HTML file with figures and plots, which opens without a network.
+"""Reports: one HTML file of a version or of two, which opens without a network.
 
-Use: ``render(artifact)``, or ``render(artifact, dataset)`` with the data set that the version was
-trained on, which is needed to measure its holdout.
+Use: ``render(workspace, "v3")``, or ``render(workspace, "v3", "v4")`` to compare two.
 """
 
-from fusionrec.evaluation.report.page import render
+from fusionrec.evaluation.report.document import POLICY
+from fusionrec.evaluation.report.make import Report, make, render
 
-__all__ = ["render"]
+__all__ = ["POLICY", "Report", "make", "render"]

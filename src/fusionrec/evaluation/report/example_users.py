@@ -1,11 +1,13 @@
-"""The section of example users: profile, history and recommendations."""
+"""Example users: profile, history and recommendations."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from fusionrec.data.schema import Field
-from fusionrec.evaluation.report.html import Markup, join, number, table, tag
+from fusionrec.evaluation.report.blocks import Table, number
 from fusionrec.evaluation.report.scoring import categories_of, category_field, label, title_of
 from fusionrec.evaluation.report.terms import terms_for
 from fusionrec.index import ExactIndex
@@ -19,36 +21,36 @@ HISTORY = 8  # ratings shown of each
 LIST = 10
 
 
-def example_section(artifact: Artifact) -> Markup:
+def example_users(artifact: Artifact) -> list[dict[str, Any]]:
     """Users drawn at random among those with a history, in the order of the table."""
     known = np.flatnonzero(np.diff(artifact.histories.offsets) > 0)
     drawn = np.sort(np.random.default_rng(0).permutation(known)[:USERS])
-    intro = (
-        f"{len(drawn)} users drawn at random, the same ones every time: "
-        f"{terms_for(artifact.schema).shown_first}, and what they would be shown now."
-    )
-    if artifact.rating_head is not None:
-        intro += (
-            " The lists go by the score; the predicted stars are the rating head's, where it knows "
-            "the user and the item."
-        )
+    with exact_recommender(artifact) as recommender:
+        return [_user(recommender, int(at)) for at in drawn]
+
+
+def exact_recommender(artifact: Artifact) -> Recommender:
+    """Answers of a version from its own vectors, whatever is indexed."""
     index = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
-    with Recommender(Catalog.of(artifact), index) as recommender:
-        users = [_user(recommender, int(at), opened=n < 2) for n, at in enumerate(drawn)]
-    return join([tag("p", intro), *users])
+    return Recommender(Catalog.of(artifact), index)
 
 
-def _user(recommender: Recommender, position: int, *, opened: bool) -> Markup:
+def who_is(artifact: Artifact, position: int) -> str:
+    """A user's id and profile."""
+    stored = artifact.users.row(position)
+    attributes = {f.name: _shown(f, stored[f.name]) for f in artifact.schema.attributes("user")}
+    known = (f"{name.replace('_', ' ')}: {v}" for name, v in attributes.items() if v)
+    return " · ".join(filter(None, (f"User {artifact.users.ids[position]}", ", ".join(known))))
+
+
+def _user(recommender: Recommender, position: int) -> dict[str, Any]:
     artifact = recommender.artifact
     schema, words = artifact.schema, terms_for(artifact.schema)
-    user, stored = artifact.users.ids[position], artifact.users.row(position)
-    attributes = {f.name: _shown(f, stored[f.name]) for f in schema.attributes("user")}
-    profile = ", ".join(f"{name.replace('_', ' ')}: {v}" for name, v in attributes.items() if v)
     read = artifact.histories.of(position)
     rated = f"{len(read.items):,}"
     # The highest rating first, then the latest: histories are in the order of time.
     best = np.lexsort((-np.arange(len(read.items)), -read.ratings))[:HISTORY]
-    history = table(
+    history = Table(
         f"Some of what they {words.did} ({len(best)} of {rated})",
         ["Item", "Category", "Weight" if schema.events else "Given (stars)"],
         [[*_item(artifact, int(read.items[b])), f"{read.ratings[b]:g}"] for b in best],
@@ -56,7 +58,7 @@ def _user(recommender: Recommender, position: int, *, opened: bool) -> Markup:
     )
     rates = artifact.predicts_ratings or artifact.rates_every_pair
     rows = artifact.items.positions()
-    answer = table(
+    answer = Table(
         "What they would be shown",
         ["Rank", "Item", "Category", "Score", *(["Predicted (stars)"] if rates else [])],
         [
@@ -66,18 +68,15 @@ def _user(recommender: Recommender, position: int, *, opened: bool) -> Markup:
                 _item(artifact, rows[item.id])[1],
                 *(number(v, 2) for v in ((item.score, item.stars) if rates else (item.score,))),
             ]
-            for item in recommender.recommend(Query(user=user, k=LIST)).items
+            for item in recommender.recommend(
+                Query(user=artifact.users.ids[position], k=LIST)
+            ).items
         ],
         words=(1, 2),
         name=1,
     )
-    who = f"User {user} · {profile}" if profile else f"User {user}"
-    return tag(
-        "details",
-        tag("summary", f"{who} · {rated} {words.done}"),
-        tag("div", history, answer, class_="pair"),
-        **({"open": ""} if opened else {}),
-    )
+    who = who_is(artifact, position)
+    return {"who": who, "rated": rated, "history": history, "answer": answer}
 
 
 def _item(artifact: Artifact, item: int) -> tuple[str, str]:

@@ -1,18 +1,18 @@
-"""The section on what is shown: which items the lists show, how popular and how evenly spread."""
+"""What is shown: which items the lists show, how popular and how evenly spread."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusionrec.evaluation.report.html import Markup, join, number, percent, table, tag
+from fusionrec.evaluation.report.blocks import Plot, Table, number, percent
 from fusionrec.evaluation.report.quality import K, rankings
 from fusionrec.evaluation.report.scoring import MOST_USERS, Scorer
 from fusionrec.evaluation.report.svg import FAINT, FIRST, SECOND, figure, legend
-from fusionrec.evaluation.report.terms import Terms, repeat_note, terms_for
+from fusionrec.evaluation.report.terms import Terms, terms_for
 from fusionrec.metrics import CatalogStats, ItemSets, exposure, figures, popularity_percentile
 
 if TYPE_CHECKING:
@@ -29,10 +29,9 @@ _OF_LISTS: tuple[tuple[str, str, float, Callable[[float], str]], ...] = (
 )
 
 
-def exposure_section(scorer: Scorer) -> Markup:
+def shown(scorer: Scorer) -> dict[str, Any]:
     """How popular, varied and evenly spread the lists are, by the model and by popularity."""
     schema, seen, words = scorer.artifact.schema, scorer.seen, terms_for(scorer.artifact.schema)
-    users, everybody = len(scorer.users), len(scorer.artifact.users)
     count = np.bincount(seen.items, minlength=len(scorer.artifact.items))
     nothing = ItemSets.of(np.empty(0, int), np.empty(0, int), len(seen))
     excluded = None if schema.repeats else seen
@@ -40,15 +39,6 @@ def exposure_section(scorer: Scorer) -> Markup:
     catalog = CatalogStats(count, int((seen.counts > 0).sum()))
     measured = [figures(ranked, catalog, (K,)) for ranked in lists]
 
-    whose = f"all {users:,} users"
-    if users < everybody:
-        whose = f"{users:,} of {everybody:,} users, at most {MOST_USERS:,}, drawn at random"
-    had = f"what they have {words.done}"
-    had = f"{had} included" if schema.repeats else f"without {had}"
-    intro = (
-        f"The {K} items that would be shown to each of {whose}, {had}. Of the same lists from "
-        f"popularity alone, everybody's hardly differ.{repeat_note(schema)}"
-    )
     rows = [  # a catalog of fewer than K items has no lists of K: NaN
         [
             name.format(done=words.done),
@@ -56,9 +46,15 @@ def exposure_section(scorer: Scorer) -> Markup:
         ]
         for key, name, scale, write in _OF_LISTS
     ]
-    made = table(f"Lists of {K}", ["Figure", "Model", "Popularity"], rows)
-    shown = _by_percentile(count, exposure(lists[0].best, len(count)))
-    return join([tag("p", intro), _plot(shown, _by_percentile(count, count), words), made])
+    spread = _by_percentile(count, exposure(lists[0].best, len(count)))
+    return {
+        "k": K,
+        "users": len(scorer.users),
+        "everybody": len(scorer.artifact.users),
+        "most": MOST_USERS,
+        "plot": _plot(spread, _by_percentile(count, count), words),
+        "table": Table(f"Lists of {K}", ["Figure", "Model", "Popularity"], rows),
+    }
 
 
 def _by_percentile(count: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -68,7 +64,7 @@ def _by_percentile(count: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.asarray(total / max(total.sum(), 1))
 
 
-def _plot(shown: np.ndarray, rated: np.ndarray, words: Terms) -> Markup:
+def _plot(shown: np.ndarray, rated: np.ndarray, words: Terms) -> Plot:
     """Popularity percentiles of the lists' items and of the rated items."""
     edges = np.linspace(0, 100, BINS + 1)
 

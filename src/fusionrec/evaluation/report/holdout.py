@@ -48,7 +48,7 @@ def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
         raise UsageError(
             f"the rows that {artifact.version} was trained on have the fingerprint "
             f"{wanted[:DIGITS]}, those drawn again from {dataset.name} {current[:DIGITS]}",
-            "make the report without --data",
+            "leave --data out: then the report says what it could not measure",
         )
     return Holdout(dataset, trained, holdout)
 

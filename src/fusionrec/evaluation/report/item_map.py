@@ -1,15 +1,15 @@
-"""The map section: items in their vectors' first two principal components, by category."""
+"""The map: items in their vectors' first two principal components, by category."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusionrec.evaluation.report.html import Markup, join, percent, tag
+from fusionrec.evaluation.report.blocks import Plot, percent
 from fusionrec.evaluation.report.scoring import categories_of, category_field, label, title_of
 from fusionrec.evaluation.report.svg import COLOURS, FAINT, GREY, INK, MARKS, figure
 from fusionrec.evaluation.report.terms import Terms, terms_for
@@ -44,23 +44,17 @@ class ItemMap:
     titles: list[tuple[int, str]]  # (row among the points, title), the best known first
 
 
-def item_map_section(artifact: Artifact) -> Markup:
+def item_map(artifact: Artifact) -> dict[str, Any]:
     """The items in a plane."""
-    item_map, words = _item_map(artifact), terms_for(artifact.schema)
-    shown, items = len(item_map.points), len(artifact.items)
-    intro = (
-        f"The {artifact.manifest['dim']} numbers of each item's vector in two: the principal plane "
-        f"keeps {percent(sum(item_map.kept))} of their variance, so that distances here are a "
-        f"hint, no proof. Larger points were {words.done} more often."
-    )
-    if item_map.field:
-        intro += (
-            f" Colour and mark show the {item_map.field}; an item with several counts as the "
-            f"rarest of them. The {len(item_map.kinds)} shown are the most frequent."
-        )
-    if shown < items:
-        intro += f" Shown are the {shown:,} most {words.done} of {items:,} items."
-    return join([tag("p", intro), _plot(item_map, words)])
+    made = _item_map(artifact)
+    return {
+        "kept": percent(sum(made.kept)),
+        "field": made.field,
+        "kinds": len(made.kinds),
+        "shown": len(made.points),
+        "catalog": len(artifact.items),
+        "plot": _plot(made, terms_for(artifact.schema)),
+    }
 
 
 def _item_map(artifact: Artifact) -> ItemMap:
@@ -113,7 +107,7 @@ def _kinds(artifact: Artifact, chosen: np.ndarray) -> tuple[str, list[str], np.n
     return field.name, names, kind
 
 
-def _plot(item_map: ItemMap, words: Terms) -> Markup:
+def _plot(item_map: ItemMap, words: Terms) -> Plot:
     """Points by category, and as many titles as fit without overlap."""
 
     def draw(axes: Axes) -> None:

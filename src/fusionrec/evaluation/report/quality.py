@@ -94,6 +94,7 @@ class Quality:
     # of each user attribute with few values, in the order of the field's choices
     groups: list[tuple[Field, list[UserGroup]]]
     strata: list[PopularityBand]  # from the most rated items to the least
+    lists: Ranked  # the model's, where every rating is relevant
 
 
 def measure(scorer: Scorer, holdout: Holdout) -> Quality:
@@ -136,6 +137,7 @@ def measure(scorer: Scorer, holdout: Holdout) -> Quality:
         _by_k(*ranked(liked)) if len(liked) else MetricsByK(0, 0, {}, {}),
         _groups(data, user, model, error),
         _strata(holdout, item, model, popular, error),
+        model,
     )
 
 

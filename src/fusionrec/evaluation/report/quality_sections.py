@@ -1,27 +1,24 @@
-"""The sections that are measured on the holdout."""
+"""What the templates say of the holdout: tables and plots."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusionrec.evaluation.report.holdout import Holdout
-from fusionrec.evaluation.report.html import Markup, join, number, percent, table, tag
+from fusionrec.data.schema import Schema
+from fusionrec.evaluation.report.blocks import Plot, Table, number, percent
 from fusionrec.evaluation.report.quality import (
     KS,
     K,
     MetricsByK,
     PopularityBand,
     Quality,
-    RatingError,
     UserGroup,
 )
 from fusionrec.evaluation.report.svg import FIRST, GREY, SECOND, figure, legend
-from fusionrec.evaluation.report.terms import Terms, repeat_note, terms_for
-from fusionrec.recommend.feedback_dataset import without_feedback
-from fusionrec.registry import Artifact
+from fusionrec.evaluation.report.terms import Terms, terms_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,84 +26,17 @@ if TYPE_CHECKING:
 _METRICS = (("hr", "HR"), ("recall", "Recall"), ("ndcg", "NDCG"))
 
 
-def why_absent(artifact: Artifact, holdout: Holdout | None) -> str:
-    """Why there are no figures on holdout rows; empty if there are."""
-    if artifact.has_parts:
-        return (
-            "Not measured: this version was trained again on every row it was given, so no row is "
-            "left that it has not learnt from. What was measured before stands under “What it is "
-            "worth”."
-        )
-    share = artifact.manifest.get("recipe", {}).get("training", {}).get("validation", 0)
-    if share == 0 or (holdout is not None and not len(holdout.rows)):
-        return (
-            "Not measured: this version was trained on every row it was given "
-            f"(training.validation={share:g}), so no row is left that it has not learnt from."
-        )
-    if holdout is None:
-        return (
-            "Not measured: that needs rows that training did not learn from, and a version keeps "
-            "no such rows. Make the report with the data set it was trained on: fusionrec report "
-            f"--version {artifact.version} --data {without_feedback(artifact.manifest['data'])}"
-        )
-    return ""
-
-
-def ranking_section(artifact: Artifact, measured: Quality) -> Markup:
+def ranking(schema: Schema, measured: Quality) -> dict[str, Any]:
     """HR, Recall and NDCG by K, for any rating and for high ones."""
-    schema, words = artifact.schema, terms_for(artifact.schema)
-    if schema.repeats:
-        ranked = f"every item, also what a user had {words.done} in the training rows,"
-    else:
-        ranked = f"every item that a user had not {words.done} in the training rows"
-    drawn = f"they are drawn at random over time, so a user's later {words.plural}"
-    history = ""
-    if artifact.history_features:
-        drawn = f"each is its user's latest alone, so what others {words.did} later"
-        history = (
-            " They are the latest of some users, one of each. A user's vector is made anew from "
-            "the history without them: what is asked is in nothing that the model reads."
-        )
-    intro = (
-        f"Measured on {measured.rows:,} {words.plural} held out of training: {ranked} is ranked, "
-        f"and the question is how high those held out come.{history}"
-    )
-    caveat = (
-        f"These validation rows chose the epoch, and {drawn} may have been trained on. Compare "
-        "versions of one data set and seed by them, and of models that hold out alike; for figures "
-        "to publish, run a protocol of the evaluation on rows that chose none."
-    )
-    parts = [
-        tag("p", intro),
-        *([] if schema.events else _rating_errors(measured)),
-        tag("p", caveat, class_="note"),
-        tag("div", *(_plot_by_k(*m, measured.any) for m in _METRICS), class_="row"),
-        _table_by_k(f"Any held-out {words.singular} is relevant", measured.any),
-    ]
+    words = terms_for(schema)
+    tables = [_table_by_k(f"Any held-out {words.singular} is relevant", measured.any)]
     if measured.liked.users:
         liked = f"Ratings of {schema.like:g} stars or more are relevant"
-        parts.append(_table_by_k(liked, measured.liked))
-    metrics = (
-        "HR@K: share of users with a relevant item among their first K. Recall@K: share of a "
-        "user's relevant items among them. NDCG@K: the same with higher places counting more."
-    )
-    return join([*parts, tag("p", metrics)])
+        tables.append(_table_by_k(liked, measured.liked))
+    return {"plots": [_plot_by_k(*m, measured.any) for m in _METRICS], "tables": tables}
 
 
-def _rating_errors(measured: Quality) -> list[Markup]:
-    """The error of ratings that scores predict; none if the version only ranks."""
-    error = measured.by_score
-    if error is None:
-        intro = "This version was taught to rank: it predicts no ratings, so there is no error."
-        return [tag("p", intro)]
-    return [tag("p", f"Of their ratings the error of the scores is {_shown(error)}.")]
-
-
-def _shown(error: RatingError) -> str:
-    return f"{number(error.rmse, 4)} stars (RMSE), {number(error.mae, 4)} stars (MAE)"
-
-
-def _table_by_k(what: str, metrics: MetricsByK) -> Markup:
+def _table_by_k(what: str, metrics: MetricsByK) -> Table:
     rows = [
         [str(k)]
         + [
@@ -118,10 +48,10 @@ def _table_by_k(what: str, metrics: MetricsByK) -> Markup:
     ]
     header = ["K"] + [f"{t}, {who}" for _, t in _METRICS for who in ("model", "popularity")]
     caption = f"{what}: {metrics.targets:,} of {metrics.users:,} users; metrics from 0 to 1"
-    return table(caption, header, rows)
+    return Table(caption, header, rows)
 
 
-def _plot_by_k(name: str, title: str, measured: MetricsByK) -> Markup:
+def _plot_by_k(name: str, title: str, measured: MetricsByK) -> Plot:
     """One metric of the model and of popularity over K; ``name`` is as in ``metrics.figures``."""
     ours, theirs = ([f[f"{name}@{k}"] for k in KS] for f in (measured.model, measured.popular))
 
@@ -143,20 +73,12 @@ def _plot_by_k(name: str, title: str, measured: MetricsByK) -> Markup:
     return figure(f"by-k-{name}", alt, f"{title} at K, higher is better.", (4.0, 3.0), draw)
 
 
-def groups_section(artifact: Artifact, measured: Quality) -> Markup:
-    """The same metrics for groups of users."""
-    if not measured.groups:
-        return tag("p", "Users have no attribute with few values, so there are no groups.")
-    words = terms_for(artifact.schema)
-    intro = (
-        f"On the same held-out {words.plural}, any of them relevant. An interval says how far "
-        "the figure may be off because few users stand behind it; where intervals overlap, a "
-        "difference may be chance."
-    )
-    parts: list[Markup] = [tag("p", intro)]
-    for field, groups in measured.groups:
+def groups(schema: Schema, measured: Quality) -> list[dict[str, Any]]:
+    """The same metrics for groups of users, by each attribute."""
+    words, parts = terms_for(schema), []
+    for field, found in measured.groups:
         name = field.name.replace("_", " ")
-        column, errors = _rmse(measured, [g.rmse for g in groups])
+        column, errors = _rmse(measured, [g.rmse for g in found])
         rows = [
             [
                 g.label,
@@ -166,16 +88,15 @@ def groups_section(artifact: Artifact, measured: Quality) -> Markup:
                 number(g.hit_rate),
                 *error,
             ]
-            for g, error in zip(groups, errors, strict=True)
+            for g, error in zip(found, errors, strict=True)
         ]
         header = [name, "Users", words.heading, f"NDCG@{K} ± 95%", f"HR@{K}", *column]
-        made = table(f"Users by {name}", header, rows)
-        parts.append(tag("h3", f"By {name}"))
-        parts.append(tag("div", _plot_groups(name, groups), made, class_="pair"))
-    return join(parts)
+        made = Table(f"Users by {name}", header, rows)
+        parts.append({"name": name, "plot": _plot_groups(name, found), "table": made})
+    return parts
 
 
-def _plot_groups(name: str, groups: Sequence[UserGroup]) -> Markup:
+def _plot_groups(name: str, groups: Sequence[UserGroup]) -> Plot:
     """NDCG of each group of users, with its interval."""
 
     def draw(axes: Axes) -> None:
@@ -204,14 +125,9 @@ def _plot_groups(name: str, groups: Sequence[UserGroup]) -> Markup:
     return figure(f"group-{name}", alt, f"By {name}. Wide intervals hold few users.", size, draw)
 
 
-def strata_section(artifact: Artifact, measured: Quality) -> Markup:
+def strata(schema: Schema, measured: Quality) -> dict[str, Any]:
     """The same metrics for items that are rated about equally often."""
-    words = terms_for(artifact.schema)
-    intro = (
-        f"Items from the most {words.done} on, cut where each third of the training {words.plural} "
-        "is reached: head, middle, tail. A model that shows the head alone finds nothing of the "
-        f"tail.{repeat_note(artifact.schema)}"
-    )
+    words = terms_for(schema)
     column, errors = _rmse(measured, [s.rmse for s in measured.strata])
     rows = [
         [
@@ -236,8 +152,8 @@ def strata_section(artifact: Artifact, measured: Quality) -> Markup:
         f"Recall@{K}",
         *column,
     ]
-    made = table("By popularity stratum", header, rows)
-    return join([tag("p", intro), _plot_strata(measured.strata, words), made])
+    made = Table("By popularity stratum", header, rows)
+    return {"plot": _plot_strata(measured.strata, words), "table": made}
 
 
 def _rmse(measured: Quality, values: Sequence[float]) -> tuple[list[str], list[list[str]]]:
@@ -247,7 +163,7 @@ def _rmse(measured: Quality, values: Sequence[float]) -> tuple[list[str], list[l
     return ["RMSE (stars)"], [[number(value)] for value in values]
 
 
-def _plot_strata(bands: Sequence[PopularityBand], words: Terms) -> Markup:
+def _plot_strata(bands: Sequence[PopularityBand], words: Terms) -> Plot:
     """Shares of catalog, ratings and places in lists, by stratum."""
     bars = (
         ("items", GREY, "", [s.catalog for s in bands]),

@@ -1,14 +1,14 @@
-"""The section on scores: their distribution by rating, and that of unrated pairs."""
+"""Scores: their distribution by rating, and that of unrated pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fusionrec.evaluation.report.blocks import Plot, Table, number
 from fusionrec.evaluation.report.holdout import Holdout
-from fusionrec.evaluation.report.html import Markup, join, number, table, tag
 from fusionrec.evaluation.report.scoring import Scorer
 from fusionrec.evaluation.report.svg import FIRST, GREY, SECOND, figure
 from fusionrec.evaluation.report.terms import terms_for
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SAMPLE = 20_000  # pairs of user and item whose scores are shown
 
 
-def scores_section(scorer: Scorer, holdout: Holdout | None) -> Markup:
+def scores(scorer: Scorer, holdout: Holdout | None) -> dict[str, Any]:
     """The distribution of scores by rating, and of unrated pairs.
 
     Ratings are those of the holdout where there is one, else the training ratings.
@@ -28,30 +28,20 @@ def scores_section(scorer: Scorer, holdout: Holdout | None) -> Markup:
     if holdout is not None and not len(holdout.rows):
         holdout = None
     samples = _samples(scorer, holdout)
-    reads, origin = bool(artifact.history_features), "held out for validation"
-    if holdout is None:
-        origin = "given to training, which it may have learnt"
-        origin += "; the users' vectors read them" if reads else ""
-    elif reads:
-        origin += ", by vectors of the histories without them"
-    intro = (
-        f"Scores, which are cosines times 5, of {words.done} pairs of user and item ({origin}), "
-        f"{words.apart}, and of pairs drawn at random that nobody {words.did}. The further the "
-        "rows are apart, the more a score tells."
-    )
     header = [words.singular.capitalize(), "Pairs", "Score, 5%", "Median", "95%"]
     rows = [
-        [name, f"{len(scores):,}", *(number(v, 2) for v in np.quantile(scores, (0.05, 0.5, 0.95)))]
-        for name, scores in samples.items()
+        [name, f"{len(some):,}", *(number(v, 2) for v in np.quantile(some, (0.05, 0.5, 0.95)))]
+        for name, some in samples.items()
     ]
     if artifact.predicts_ratings:
         header.append("Mean stars by the score")
-        for row, scores in zip(rows, samples.values(), strict=True):
-            row.append(number(float(np.mean(artifact.scores.rating(scores))), 2))
-    else:
-        intro += f" They rank; none of them stands for a {words.value}."
-    made = table(f"Scores by {words.singular}", header, rows)
-    return join([tag("p", intro), _plot(samples, f"not {words.done}"), made])
+        for row, some in zip(rows, samples.values(), strict=True):
+            row.append(number(float(np.mean(artifact.scores.rating(some))), 2))
+    return {
+        "held_out": holdout is not None,
+        "plot": _plot(samples, f"not {words.done}"),
+        "table": Table(f"Scores by {words.singular}", header, rows),
+    }
 
 
 def _samples(scorer: Scorer, holdout: Holdout | None) -> dict[str, np.ndarray]:
@@ -100,7 +90,7 @@ def _weights(weight: np.ndarray) -> list[tuple[str, np.ndarray]]:
     return [(f"taken, weight {v:.3g}", weight == v) for v in values]
 
 
-def _plot(samples: Mapping[str, np.ndarray], unrated: str) -> Markup:
+def _plot(samples: Mapping[str, np.ndarray], unrated: str) -> Plot:
     """A histogram of scores for each kind of pair, one above the other."""
     everything = np.concatenate(list(samples.values()))
     edges = np.linspace(everything.min() - 1e-6, everything.max() + 1e-6, 61)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import io
 import re
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fusionrec.evaluation.report.html import Markup, tag
+from markupsafe import Markup, escape
+
+from fusionrec.evaluation.report.blocks import Plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +62,7 @@ def figure(
     *,
     columns: int = 1,
     large: bool = False,
-) -> Markup:
+) -> Plot:
     """A figure of the page.
 
     Args:
@@ -85,14 +86,7 @@ def figure(
         canvas = Figure(figsize=size, layout="constrained")
         draw(*(canvas.add_subplot(1, columns, n + 1) for n in range(columns)))
         canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None}, dpi=150)
-    picture = _inline(out.getvalue(), name, alt)
-    shown = [tag("div", picture, class_="wide", tabindex="0", role="region", aria_label=alt)]
-    return tag(
-        "figure",
-        *(shown if large else [picture]),
-        tag("figcaption", caption),
-        **({"class_": "large"} if large else {}),
-    )
+    return Plot(_inline(out.getvalue(), name, alt), alt, caption, large)
 
 
 def legend(axes: Axes, **settings: Any) -> None:
@@ -114,6 +108,4 @@ def _inline(svg: str, name: str, alt: str) -> Markup:
         body = body.replace(stand_in, f"var({variable})")
     box = re.search(r'viewBox="[^"]*"', body)
     inner = body[body.index(">") + 1 :]
-    return Markup(
-        f'<svg {box[0] if box else ""} role="img" aria-label="{html.escape(alt)}">{inner}'
-    )
+    return Markup(f'<svg {box[0] if box else ""} role="img" aria-label="{escape(alt)}">{inner}')
