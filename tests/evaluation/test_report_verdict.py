@@ -195,7 +195,9 @@ def with_titles(artifact: Artifact) -> Artifact:
     """The version with titles that are hard to show."""
     items = artifact.items
     titles = [TITLES[n % len(TITLES)] for n in range(len(items))]
-    return replace(artifact, items=Table(items.ids, {**items.columns, "title": titles}))
+    made = replace(artifact)
+    made.__dict__["items"] = Table(items.ids, {**items.columns, "title": titles})
+    return made
 
 
 @pytest.fixture(scope="module")
