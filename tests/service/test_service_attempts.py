@@ -97,7 +97,7 @@ def test_only_secrets_of_keys_have_their_form(tmp_path):
 
 
 def test_where_no_key_is_needed_none_is_looked_for(door):
-    for path in ("/", "/static/main.js", "/healthz", "/readyz", "/healthz", "/readyz"):
+    for path in ("/", "/static/page.js", "/healthz", "/readyz", "/healthz", "/readyz"):
         assert door.try_(door.add(secret(0)), path) == 200
         assert door.try_(secret(1), "/healthz") == 200
     assert door.asked == []

@@ -95,7 +95,7 @@ def test_elsewhere_everything_but_the_page_needs_a_key(public):
         "admin": ("DELETE", "/v1/items/3"),
     }
     assert public.client.get("/").status_code == 200
-    assert public.client.get("/static/index.html").status_code == 200
+    assert public.client.get("/static/page.css").status_code == 200
     assert public.client.head("/").status_code == 200
     assert public.client.get("/healthz").json() == {"status": "alive"}
     assert public.client.get("/readyz").json() == {"ready": True, "reasons": []}
@@ -170,7 +170,7 @@ def test_hosts_and_origins_can_be_listed(indexed):
 
 
 def test_every_answer_bears_what_a_browser_needs_to_know(shop):
-    for path in ("/", "/static/index.html", "/v1/schema", "/v1/nothing", "/v1/recommendations?k=0"):
+    for path in ("/", "/static/page.css", "/v1/schema", "/v1/nothing", "/v1/recommendations?k=0"):
         headers = shop.client.get(path).headers
         assert headers["content-security-policy"].startswith("default-src 'self';")
         assert "unsafe" not in headers["content-security-policy"]

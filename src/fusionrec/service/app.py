@@ -10,7 +10,6 @@ from typing import Any
 from anyio import to_thread
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.staticfiles import StaticFiles
 
 from fusionrec._version import __version__
 from fusionrec.index import Place
@@ -18,9 +17,10 @@ from fusionrec.service.coalescing import Coalescer, in_loop
 from fusionrec.service.middleware import RequestGuard
 from fusionrec.service.problems import EVERY_ROUTE, handle
 from fusionrec.service.responses import check_once
-from fusionrec.service.routes import items, meta, people, recommendations, users, versions
+from fusionrec.service.routes import items, meta, page, people, recommendations, users, versions
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import ServiceState
+from fusionrec.service.ui.assets import page_files
 from fusionrec.workspace import Workspace
 
 _EXPOSED = ("ETag", "Retry-After", "Fusionrec-Version", "Fusionrec-Index", "Fusionrec-Kind")
@@ -63,7 +63,8 @@ def create_app(
     answers = recommendations.fast_router, people.router, recommendations.router
     for router in (*answers, users.router, items.router, versions.router, meta.router):
         app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)
-    app.mount("/static", StaticFiles(directory=meta.STATIC), name="static")
+    page_files()  # made at start, so that no request waits for them
+    app.include_router(page.router)
     handle(app)
     asked, hide = state.metrics.request, state.folders.hide
     app.add_middleware(

@@ -12,7 +12,7 @@ import pytest
 from browsing import CHROMIUM, PHONE
 from playwright.sync_api import Route
 
-from fusionrec.service.routes.meta import STATIC
+from fusionrec.service.ui.assets import STATIC
 
 ROOT = Path(__file__).parents[3]
 UNMET = "year%3D1800..1801"

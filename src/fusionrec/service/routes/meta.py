@@ -1,15 +1,14 @@
-"""Routes of the service itself: the page, its form, health, metrics."""
+"""Routes of the service itself: the page's form, health, metrics."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from fusionrec.errors import UsageError
 from fusionrec.service.responses import StateOf, as_json, given
@@ -17,7 +16,6 @@ from fusionrec.service.schemas import FacetsRequest
 from fusionrec.service.view import VersionView
 
 _READY_SECONDS = 2.0  # in which it must be known whether the service is ready
-STATIC = Path(__file__).parents[1] / "static"
 router = APIRouter(tags=["service"])
 
 _FORM = given(
@@ -100,9 +98,3 @@ async def ready(state: StateOf) -> Response:
 def figures(state: StateOf) -> Response:
     """Requests, times, answers, events."""
     return Response(state.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-@router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-async def page() -> Response:
-    """The page."""
-    return FileResponse(STATIC / "index.html")

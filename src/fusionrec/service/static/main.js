@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { NOTHING, keepVisitor, read, visitor, write } from "./state.js";
 import { Cards } from "./cards.js";
 import { el } from "./dom.js";
+import { askEarly, takeEarly } from "./early.js";
 import { Filters } from "./filters.js";
 import { openMap } from "./map.js";
 import { Notice } from "./notice.js";
@@ -51,7 +52,7 @@ const opensFeedback = () => page.schema.open.includes("feedback");
 /** An answer, with reasons where the key in use opens them. */
 function answer(how) {
   const asked = whole();
-  return api.answer(asked, { ...how, explain: !asked.user || opensFeedback() });
+  return takeEarly(asked, how) ?? api.answer(asked, { ...how, explain: !asked.user || opensFeedback() });
 }
 
 /** Learns what another key opens; where that fails, so does what is tried again, and says why. */
@@ -233,4 +234,5 @@ addEventListener("popstate", () => {
 });
 addEventListener("online", () => notice.retry());
 page.cards.wait(FIRST);
+askEarly(FIRST);
 start();
