@@ -24,7 +24,7 @@ def test_more_like_this(visit):
     tab.page.get_by_role("button", name=f"More like {first}", exact=True).click()
     tab.page.get_by_role("button", name="I like this").click()
     tab.changed(before)
-    assert tab.page.locator(".chips").inner_text().startswith(first)
+    assert tab.page.locator("#you .chips").inner_text().startswith(first)
 
 
 def test_going_back_closes_what_lies_above_the_page(visit):

@@ -82,13 +82,15 @@ export const choicesOf = (field, q, signal) => get("v1/choices", { field, q, k: 
 
 /**
  * Items for whoever is asked for, or by words where there are any.
- * @param {object} asked `user`, `profile`, `liked`, `where`, `q`
+ * @param {object} asked `user`, `profile`, `liked`, `where`, `tuning`, `q`
  * @param {object} how `explain`: whether with reasons, which of a user need a key for feedback
  */
 export function answer(asked, { offset = 0, k = PAGE, explain, signal } = {}) {
   const { q, where } = asked;
   if (q) return get("v1/search", { q, where, k, offset, user: asked.user }, signal);
-  const body = { ...personOf(asked), where, k, offset, explain };
+  const { fresh, ...tuning } = asked.tuning;
+  const body = { ...personOf(asked), ...tuning, where, k, offset, explain };
+  if (fresh && explain) body.fresh = true; // a key opens both
   return call("POST", "v1/recommendations", { body, signal });
 }
 

@@ -23,7 +23,8 @@ export class Filters {
     this.clear.addEventListener("click", () => this.#cleared());
     const fields = schema.filters.map((field) =>
       field.kind === "number" ? this.#range(field) : this.#choices(field));
-    node.replaceChildren(...fields.filter(Boolean), el("div", { class: "buttons" }, this.clear));
+    const shown = fields.filter(Boolean);
+    node.replaceChildren(...shown, shown.length ? el("div", { class: "buttons" }, this.clear) : "");
   }
 
   /** Shows what is asked now. */

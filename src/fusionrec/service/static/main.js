@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { NOTHING, keepVisitor, read, visitor, write } from "./state.js";
 import { Cards } from "./cards.js";
+import { Chosen } from "./chosen.js";
 import { el } from "./dom.js";
 import { askEarly, takeEarly } from "./early.js";
 import { Filters } from "./filters.js";
@@ -10,6 +11,7 @@ import { openMap } from "./map.js";
 import { Notice } from "./notice.js";
 import { openSimilar } from "./similar.js";
 import * as words from "./text.js";
+import { Tuning } from "./tuning.js";
 import { You } from "./person.js";
 
 const FIRST = 12; // items of an answer
@@ -71,9 +73,10 @@ async function start() {
   const { schema } = page;
   page.you = new You($("you").querySelector(".inside"), schema, { change, forget, failed });
   page.filters = new Filters($("filters").querySelector(".inside"), schema, (where) => change({ where }), failed);
+  page.tuning = new Tuning($("filters").querySelector(".inside"), schema, (tuning) => change({ tuning }));
+  page.chosen = new Chosen($("chosen"), $("filters").querySelector("summary"), schema, change);
   const open = matchMedia("(min-width: 56rem)").matches;
   for (const id of ["you", "filters"]) $(id).open = open;
-  $("filters").hidden = !schema.filters.length;
   $("panels").classList.add("ready");
   turn(read());
 }
@@ -90,6 +93,8 @@ function turn(asked) {
   page.asked = asked;
   page.you.show(asked);
   page.filters.show(asked.where);
+  page.tuning.show(asked);
+  page.chosen.show(asked);
   $("words").value = asked.q;
   ask();
   learn();

@@ -3,19 +3,22 @@
 
 const VISITOR = "fusionrec.visitor";
 const PROFILE = "profile.";
+const TUNING = ["diversity", "calibration", "fresh"]; // 0 to 1
 
 /** Nobody and nothing in particular. */
-export const NOTHING = { user: "", profile: {}, liked: [], where: [], q: "" };
+export const NOTHING = { user: "", profile: {}, liked: [], where: [], tuning: {}, q: "" };
 
 /** What an address asks for. */
 export function read(search = location.search) {
   const params = new URLSearchParams(search);
+  const tuned = TUNING.map((name) => [name, Number(params.get(name))]);
   const profile = [...params].filter(([name, value]) => name.startsWith(PROFILE) && value);
   return {
     user: params.get("user") ?? "",
     profile: Object.fromEntries(profile.map(([name, value]) => [name.slice(PROFILE.length), value])),
     liked: [...new Set(params.getAll("liked"))],
     where: params.getAll("where"),
+    tuning: Object.fromEntries(tuned.filter(([, value]) => value > 0 && value <= 1)),
     q: params.get("q") ?? "",
   };
 }
@@ -27,6 +30,7 @@ export function write(asked) {
   for (const [name, value] of Object.entries(asked.profile)) params.set(PROFILE + name, value);
   for (const id of asked.liked) params.append("liked", id);
   for (const condition of asked.where) params.append("where", condition);
+  for (const name of TUNING) if (asked.tuning[name]) params.set(name, asked.tuning[name]);
   if (asked.q) params.set("q", asked.q);
   const text = params.toString();
   return location.pathname + (text && `?${text}`);
