@@ -69,7 +69,7 @@ function personOf(asked) {
 
 export const schema = () => get("v1/schema");
 export const itemOf = (id) => get(item(id));
-export const similar = (id, k) => get(`${item(id)}/similar`, { k });
+export const similar = (id, k, where, signal) => get(`${item(id)}/similar`, { k, where }, signal);
 export const userOf = (id) => get(user(id));
 export const forget = (id) => call("DELETE", user(id));
 export const map = (asked) => call("POST", "v1/map", { body: personOf(asked) });
@@ -82,7 +82,7 @@ export const choicesOf = (field, q, signal) => get("v1/choices", { field, q, k: 
 
 /**
  * Items for whoever is asked for, or by words where there are any.
- * @param {object} asked `user`, `profile`, `liked`, `where`, `tuning`, `q`
+ * @param {object} asked `user`, `profile`, `liked`, `where`, `tuning`, `q`, `only`: ids
  * @param {object} how `explain`: whether with reasons, which of a user need a key for feedback
  */
 export function answer(asked, { offset = 0, k = PAGE, explain, signal } = {}) {
@@ -90,6 +90,7 @@ export function answer(asked, { offset = 0, k = PAGE, explain, signal } = {}) {
   if (q) return get("v1/search", { q, where, k, offset, user: asked.user }, signal);
   const { fresh, ...tuning } = asked.tuning;
   const body = { ...personOf(asked), ...tuning, where, k, offset, explain };
+  if (asked.only?.length) body.only = asked.only;
   if (fresh && explain) body.fresh = true; // a key opens both
   return call("POST", "v1/recommendations", { body, signal });
 }

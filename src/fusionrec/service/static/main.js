@@ -9,6 +9,7 @@ import { askEarly, takeEarly } from "./early.js";
 import { Filters } from "./filters.js";
 import { openMap } from "./map.js";
 import { Notice } from "./notice.js";
+import { Rows, keptRows, viewSwitch } from "./rows.js";
 import { openSimilar } from "./similar.js";
 import * as words from "./text.js";
 import { Tuning } from "./tuning.js";
@@ -35,6 +36,18 @@ const page = {
     say: (item, said) => say(item, said),
   }),
 };
+
+page.rows = new Rows($("rows"), { similar, say: (item, said) => say(item, said), failed });
+
+/** Shows the answer as a list, or in rows; what was found by words is a list. */
+function lookAt(found) {
+  page.found = found;
+  const rows = keptRows() && found.kind !== "search";
+  $("answer").dataset.view = rows ? "rows" : "list";
+  $("view").hidden = found.kind === "search";
+  if (rows) page.rows.show(whole(), found, page.schema, !whole().user || opensFeedback());
+  else page.rows.clear();
+}
 
 /** Says what was done, until it has been read or something else is said. */
 function tellStatus(text) {
@@ -144,6 +157,7 @@ function show(answer, items) {
   $("lead").textContent = page.cards.show(items, schema);
   const none = `No ${words.things(schema)} fit. Take a filter away, or ask for something else.`;
   tellNothing(items.length ? "" : none);
+  lookAt({ ...answer, items });
   $("end").hidden = false;
   $("more").hidden = !more || items.length > MOST_OFFSET;
   const about = [...notes, `Answered by ${version}.`];
@@ -184,6 +198,7 @@ async function tell(item, event) {
     return;
   }
   if (!page.asked.user) keepVisitor(event.user);
+  if (words.likes(event, page.schema)) page.rows.liked = item;
   const thanks = words.thanks(event, item.title, page.schema);
   tellStatus(thanks);
   const k = Math.min(Math.max(page.cards.items.length, FIRST), MOST);
@@ -230,6 +245,7 @@ $("search").addEventListener("submit", (event) => {
 });
 $("words").addEventListener("search", () => $("words").value || !page.asked.q || change({ q: "" }));
 $("more").addEventListener("click", more);
+viewSwitch($("view"), () => page.found && lookAt(page.found));
 $("open-map").addEventListener("click", () => {
   if (page.schema) openMap(whole(), page.schema, { open: similar, failed });
 });

@@ -75,6 +75,10 @@ export function changes(before, after, schema) {
   return said.join(" ") || `The ${things(schema)} and their order are the same.`;
 }
 
+/** Whether an event says that someone likes an item. */
+export const likes = ({ kind, rating }, schema) =>
+  kind === "like" || (kind === "rating" && rating >= schema.rating.like);
+
 /** What was said of an item, once it is kept. */
 export function thanks(event, title, schema) {
   const name = quoted(title);

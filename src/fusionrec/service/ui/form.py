@@ -12,6 +12,7 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.explanations import nouns
 from fusionrec.registry import Artifact
 from fusionrec.service.ui.facets import Facets
+from fusionrec.service.ui.newest import newest_of
 
 _MOST_CHOICES = 200  # of a field whose values the schema does not list; others: /v1/choices
 _LOOKED_AT = 100_000  # ratings from which the steps of a scale are found
@@ -36,6 +37,7 @@ def form_of(catalog: Catalog, choices: Facets, scale: dict[str, float] | None) -
         "user": [_about(catalog, choices, field) for field in user],
         "item": [about for about in item if about["name"] != schema.title],
         "filters": [about for about in item if about["name"] in filters],
+        "newest": newest_of(catalog),
         "version": artifact.version,
         "model": artifact.manifest["model"],
         "goals": list(artifact.goals),
