@@ -50,7 +50,8 @@ def main() -> None:
     given = parser.parse_args()
     app = create_app(Workspace(given.home), settings=ServiceSettings(rate=0.0))
     server = uvicorn.Server(uvicorn.Config(with_modules(app), port=0, log_level="warning"))
-    threading.Thread(target=server.run, daemon=True).start()
+    thread = threading.Thread(target=server.run)
+    thread.start()
     while not server.started:
         pass
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -70,6 +71,7 @@ def main() -> None:
                     of_ways[way].append(visit(browser, url, *NETWORKS[network]))
         browser.close()
     server.should_exit = True
+    thread.join()
     result = {n: {w: summary(runs[1:]) for w, runs in of.items()} for n, of in found.items()}
     print(json.dumps(result, indent=1))
 
