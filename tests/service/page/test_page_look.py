@@ -94,3 +94,13 @@ def test_the_message_covers_no_card(visit, look):
         assert boxes(tab, "#end")[0]["y"] < message["y"]
     else:
         assert message["x"] + message["width"] <= boxes(tab, ".card")[0]["x"]
+
+
+def test_a_cover_is_drawn_of_title_and_category(visit):
+    tab = visit("?q=Zanzibar")
+    cover = tab.cards.first.locator(".cover")
+    assert cover.locator("text").text_content() == "ZI"  # of markup the letters alone
+    assert cover.get_attribute("aria-hidden") == "true"
+    first = cover.get_attribute("class")
+    tab.reload()
+    assert cover.get_attribute("class") == first

@@ -1,5 +1,6 @@
 // The answer as cards, which move to their new places when the answer changes.
 
+import { cover } from "./cover.js";
 import { el, still } from "./dom.js";
 import { facts, predicted } from "./item_details.js";
 import { opinion } from "./rating.js";
@@ -29,6 +30,7 @@ function cardOf(item, schema, act) {
   const node = el(
     "li",
     { class: "card", data: { id: item.id } },
+    cover(item.title, categories[0]),
     el("h3", { tabindex: "-1" }, item.title),
     el("p", { class: "numbers" }, numbers.join(" · ")),
     el("ul", { class: "categories", "aria-label": "Categories" },
