@@ -19,7 +19,7 @@ def in_rows(tab):
 
 
 def test_each_row_is_asked_for_when_it_comes_into_view(visit):
-    tab = visit("?user=30", viewport=PHONE)
+    tab = visit("?user=30", viewport=PHONE | {"height": 300})
     asked = len(tab.asked)
     headings = in_rows(tab)
     assert (headings[0], headings[-1]) == ("For you", "Popular with everyone")
