@@ -154,7 +154,7 @@ def _facts(versions: Pair) -> Table:
     names = list(dict.fromkeys(name for facts in both for name, _ in facts))
     rows = [[name, *(dict(facts).get(name, "–") for facts in both)] for name in names]
     one, two = (a.version for a in versions)
-    return Table("What they are", ["", one, two], rows, words=(0, 1, 2))
+    return Table("What they are", ["Fact", one, two], rows, words=(0, 1, 2))
 
 
 def _exposure(versions: Pair) -> Table:
