@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fusionrec.data.catalog import KNOWN, SYNTHETIC, load
+from fusionrec.data import catalog
+from fusionrec.data.catalog import KNOWN, SYNTHETIC
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import FusionrecError, Progress, UsageError
 from fusionrec.evaluation.protocols import named
@@ -61,7 +62,7 @@ def training_data(
     """
     allowed: dict[str, Any] = {"allow_remote": allow_remote}
     if data is not None:
-        dataset = load(data, workspace.data, progress, accept=accept, **allowed)
+        dataset = catalog.load(data, workspace.data, progress, accept=accept, **allowed)
         return TrainingData(find_holdout(artifact, _as_trained(workspace, artifact, dataset)))
     source, name = source_of(artifact), without_feedback(artifact.manifest["data"])
     then = (
@@ -74,7 +75,9 @@ def training_data(
             f"fusionrec report {artifact.version} --data PATH",
         )  # fmt: skip
     try:
-        dataset = load(source, workspace.data, progress, download=False, accept=True, **allowed)
+        dataset = catalog.load(
+            source, workspace.data, progress, download=False, accept=True, **allowed
+        )
         dataset = _as_trained(workspace, artifact, dataset)
     except FusionrecError as error:
         return TrainingData(None, f"The data cannot be read from {source}: {error.message}. {then}")
