@@ -58,6 +58,7 @@ KNOWN_IN = {
     "python_calamine": {"data"},
     "pyarrow": {"data", "evaluation", "recommend", "registry"},
     "ray": {"engine"},
+    "snowballstemmer": {"recommend"},
     "safetensors": {"registry", "training"},
     "jinja2": {"evaluation"},
     "matplotlib": {"evaluation"},

@@ -13,7 +13,8 @@ from builders import LIBRARY, library
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.data.schema import Field, Schema
-from fusionrec.recommend.fulltext import MAX_WORDS, FulltextIndex, item_words, search_words
+from fusionrec.recommend.fulltext import FulltextIndex
+from fusionrec.recommend.item_words import MAX_WORDS, item_words, search_words
 
 FILMS: dict[str, tuple[str, tuple[str, ...], float]] = {
     "1": ("Toy Story", ("Animation", "Children's", "Comedy"), 1995.0),

@@ -7,7 +7,8 @@ import pytest
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.recommend.catalog import current
-from fusionrec.recommend.fulltext import FulltextIndex, plain_words
+from fusionrec.recommend.fulltext import FulltextIndex
+from fusionrec.recommend.item_words import plain_words
 from fusionrec.registry.versions import load
 
 

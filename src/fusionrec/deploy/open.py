@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fusionrec.deploy.build import rebuild
 from fusionrec.deploy.deployment import COPIED, Deployment, resolve
@@ -30,10 +31,12 @@ class SharedIndex:
     Attributes:
         index: Milvus', or an exact one in its place.
         catalog: the items as they were when it was built.
+        folder: the workspace's.
     """
 
     index: Index
     catalog: Catalog
+    folder: Path
     _references: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -56,7 +59,9 @@ class SharedIndex:
         notes = (f"answered exactly from the artifact: {problem}",) if problem else ()
         try:
             if before is None:
-                recommender = Recommender(current(self.catalog.artifact, ledger), None, notes)
+                recommender = Recommender(
+                    current(self.catalog.artifact, ledger), None, notes, self.folder
+                )
             else:
                 recommender = before.after(before.catalog.until_now(ledger))
             index = self._followed.after(recommender.catalog)
@@ -201,7 +206,7 @@ def _open(deployed: Deployment, before: Recommender | None) -> OpenVersion:
         message = f"{deployed.artifact.version} was never indexed"
         raise StoreMissingError(message, code="not_indexed")
     index, then = deployed.open_index(built)
-    return SharedIndex(index, then).opened(deployed.ledger, before=before)
+    return SharedIndex(index, then, deployed.workspace.home).opened(deployed.ledger, before=before)
 
 
 def _exact(
@@ -213,7 +218,9 @@ def _exact(
     then = current(deployed.artifact, deployed.ledger).solid
     items = (deployed.artifact.schema, then.items, then.matrix)
     index = ExactIndex(*items, place, available=then.available, columns=then.columns)
-    return SharedIndex(index, then).opened(deployed.ledger, problem=problem, before=before)
+    return SharedIndex(index, then, deployed.workspace.home).opened(
+        deployed.ledger, problem=problem, before=before
+    )
 
 
 def _not_indexed(deployed: Deployment, error: StoreError) -> StoreError:

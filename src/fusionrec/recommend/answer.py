@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from fusionrec.recommend.explanations import Reason
 from fusionrec.recommend.query import PersonKind
+from fusionrec.recommend.word_search import Suggestion
 
 AnswerKind = PersonKind | Literal["similar", "search"]
 
@@ -53,6 +54,7 @@ class Answer:
         place: where the vectors were searched.
         notes: sentences for the person who asked.
         goal: what the list is for, if the request chose it and a vector was made for it.
+        suggestions: what misspelt words of a search may mean.
     """
 
     items: list[Recommended]
@@ -61,6 +63,7 @@ class Answer:
     place: str
     notes: tuple[str, ...] = ()
     goal: str | None = None
+    suggestions: tuple[Suggestion, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The answer as JSON values, without what is unknown. Attributes of an item are under
@@ -79,9 +82,12 @@ class Answer:
                 shown["reason"] = item.reason.to_json()
             known = {n: whole(v) for n, v in item.content.items() if _is_known(v)}
             items.append(shown | {"content": known})
-        about = {"kind": self.kind, "version": self.version, "place": self.place}
+        about: dict[str, Any] = {"kind": self.kind, "version": self.version, "place": self.place}
         if self.goal is not None:
             about["goal"] = self.goal
+        if self.suggestions:
+            meant = [one._asdict() for one in self.suggestions]
+            about["suggestions"] = [{n: v for n, v in one.items() if v} for one in meant]
         return {"items": items} | about | {"notes": list(self.notes)}
 
 

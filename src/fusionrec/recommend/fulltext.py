@@ -8,36 +8,28 @@ indexed by character; items with a search's characters next to each other come f
 
 from __future__ import annotations
 
-import difflib
-import re
 import sqlite3
 import threading
-import unicodedata
 from collections import Counter
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
-from fusionrec.features.vocabulary import tokenize
-
-MAX_WORDS = 32  # words of one search that count
-
-_ACCENT = 200  # marks of these combining classes and above are accents, not parts of a letter
-_JOINED = re.compile(r"(?<=\w)['’ʼ‐‑-](?=\w)")
-_FIRST_YEAR, _LAST_YEAR = 1000, 2999
-# Letters of scripts without spaces between words: Thai, Lao, Myanmar, Khmer, Han, the Kanas.
-_UNBROKEN = (
-    "\u0e01-\u0e4f\u0e81-\u0ecf\u0edc-\u0edf"
-    "\u1000-\u103f\u1050-\u108f\u109a-\u109f\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f\u1780-\u17dd"
-    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U00020000-\U000323af\u3041-\u30ff\u31f0-\u31ff\U0001aff0-\U0001b16f"
+from fusionrec.recommend.item_words import (
+    MAX_WORDS,
+    cut_words,
+    distinct_words,
+    item_words,
+    plain_words,
+    word_pairs,
+    word_pieces,
 )
+from fusionrec.recommend.spelling import nearest
+
 _INSERT = "INSERT INTO items(rowid, words) VALUES (?, ?)"
-_PIECE = re.compile(f"[{_UNBROKEN}]|[^{_UNBROKEN}]+")
 
 
 class Match(NamedTuple):
@@ -47,85 +39,12 @@ class Match(NamedTuple):
         id: outside item id.
         score: BM25, above 0; higher is better. For each pair of neighbouring characters of a script
             without spaces, as in the search, the best BM25 is added.
+        called: whether the words are its title.
     """
 
     id: str
     score: float
-
-
-def plain_words(text: str) -> list[str]:
-    """The words of a text in order, as in ``tokenize``, without accents."""
-    words = []
-    for word in tokenize(text):
-        plain = word
-        if not word.isascii():
-            apart = unicodedata.normalize("NFD", word)
-            kept = "".join(c for c in apart if unicodedata.combining(c) < _ACCENT)
-            plain = unicodedata.normalize("NFC", kept)
-        words.append(plain)
-    return [word for word in words if word]  # an accent may stand alone
-
-
-def search_words(text: str) -> list[str]:
-    """The words of a text as they are indexed and searched; some occur twice.
-
-    A word of a script without spaces is cut into its characters, so that a part of it finds it.
-    Words joined by an apostrophe or hyphen follow as one word after all others, so that
-    ``spiderman`` and ``Spider-Man`` find each other.
-    """
-    plain = _cut_words(text)
-    if not _JOINED.search(text):
-        return plain
-    return plain + [word for word in _cut_words(_JOINED.sub("", text)) if word not in plain]
-
-
-def distinct_words(text: str) -> list[str]:
-    """The words of a search that count, each once."""
-    return list(dict.fromkeys(search_words(text)))[:MAX_WORDS]
-
-
-def _cut_words(text: str) -> list[str]:
-    return [piece for word in plain_words(text) for piece in _pieces(word)]
-
-
-def _pieces(word: str) -> list[str]:
-    """A word as it is; in a script without spaces its characters, with their marks."""
-    pieces: list[str] = []
-    for piece in _PIECE.findall(word):
-        if pieces and unicodedata.category(piece[0])[0] == "M":
-            pieces[-1] += piece
-        else:
-            pieces.append(piece)
-    return pieces
-
-
-def _pairs(text: str) -> list[str]:
-    """Neighbouring pieces of a text's words, each pair once."""
-    pairs = (pair for word in plain_words(text) for pair in pairwise(_pieces(word)))
-    return list(dict.fromkeys(" ".join(pair) for pair in pairs))[:MAX_WORDS]
-
-
-def item_words(schema: Schema, content: Mapping[str, Any]) -> list[str]:
-    """The words of an item: of its title first, its texts, its categories and their labels, and its
-    years, 1977 as ``1977``, ``1970s`` and ``70s``.
-
-    Args:
-        schema: of the items.
-        content: attribute -> value, as a row of the item table.
-    """
-    words: list[str] = []
-    for field in sorted(schema.attributes("item"), key=lambda one: one.name != schema.title):
-        value = content[field.name]
-        if field.kind == "number":
-            year = field.filterable and value is not None and _FIRST_YEAR <= value <= _LAST_YEAR
-            if year and float(value).is_integer():
-                decade = int(value) // 10 * 10
-                words += [str(int(value)), f"{decade}s", f"{decade % 100:02}s"]
-            continue
-        for one in value or () if field.kind == "categories" else (value or "",):
-            for text in dict.fromkeys((one, field.choices.get(one, ""))):
-                words += search_words(text)
-    return words
+    called: bool = False
 
 
 class FulltextIndex:
@@ -193,7 +112,7 @@ class FulltextIndex:
         if not terms:
             return []
         query = "SELECT rowid, -rank FROM items WHERE items MATCH ? ORDER BY rank, rowid LIMIT ?"
-        pairs = _pairs(text)
+        pairs = word_pairs(text)
         with self._lock:
             most = len(self) if limit is None or pairs else min(limit, len(self))
             found = self._all(query, " OR ".join(terms), most)
@@ -209,7 +128,7 @@ class FulltextIndex:
     def holding_all(self, text: str) -> list[str]:
         """Ids of the items with every word, in the order of the table; none for no word."""
         words = list(dict.fromkeys(plain_words(text)))[:MAX_WORDS]
-        terms = [_quoted(" ".join(_pieces(word)[:MAX_WORDS])) for word in words]
+        terms = [_quoted(" ".join(word_pieces(word)[:MAX_WORDS])) for word in words]
         if not terms:
             return []
         query = "SELECT rowid FROM items WHERE items MATCH ? ORDER BY rowid"
@@ -223,7 +142,7 @@ class FulltextIndex:
             Item id -> 0 if its words begin with these, 1 if it has them in order, 2 if it has all
             of them. Other items are left out.
         """
-        words = [_quoted(word) for word in _cut_words(text)[:MAX_WORDS]]
+        words = [_quoted(word) for word in cut_words(text)[:MAX_WORDS]]
         if not words:
             return {}
         phrase = " + ".join(words) + " *"
@@ -240,7 +159,7 @@ class FulltextIndex:
         whole = f" {found[0][0]} " if found else ""
         known_words = set(whole.split())
         last = _last_word(text) if prefix else None
-        pairs = frozenset(pair for pair in _pairs(text) if f" {pair} " in whole)
+        pairs = frozenset(pair for pair in word_pairs(text) if f" {pair} " in whole)
         return pairs | frozenset(
             word
             for word in distinct_words(text)
@@ -251,19 +170,47 @@ class FulltextIndex:
     def suggest(self, text: str) -> str:
         """The text with misspelt words corrected; empty if nothing is corrected."""
         words = plain_words(text)[:MAX_WORDS]
-        better = ["".join(map(self._right, _pieces(word)[:MAX_WORDS])) for word in words]
+        better = ["".join(map(self._right, word_pieces(word)[:MAX_WORDS])) for word in words]
         return " ".join(better) if better != words else ""
 
     def _right(self, word: str) -> str:
         """A known word as it is; an unknown one as the known word most like it, if there is one."""
-        if self._all("SELECT 1 FROM known WHERE term = ?", word):
+        if self.holds(word):
             return word
-        # Only terms with the same first letter, which few people mistype: there may be a million.
+        return next(iter(nearest(word, self.beginning(word[:1], word[1:2]), 1)), word)
+
+    def holds(self, word: str) -> bool:
+        """Whether any item has a word."""
+        return bool(self._all("SELECT 1 FROM known WHERE term = ?", word))
+
+    def holds_phrase(self, words: Sequence[str]) -> bool:
+        """Whether any item has some words next to each other."""
+        if len(words) == 1:
+            return self.holds(words[0])
+        query = "SELECT 1 FROM items WHERE items MATCH ? LIMIT 1"
+        return bool(self._all(query, _phrase(words)))
+
+    def beginning(self, *starts: str) -> dict[str, int]:
+        """The words that begin with one of some texts -> how many items have each."""
         query = "SELECT term, doc FROM known WHERE term >= ? AND term < ?"
-        counts = dict(self._all(query, word[0], chr(ord(word[0]) + 1)))
-        near = difflib.get_close_matches(word, counts, n=5, cutoff=0.75)
-        alike = {one: difflib.SequenceMatcher(None, word, one).ratio() for one in near}
-        return max(near, key=lambda one: (alike[one], counts[one]), default=word)
+        found: dict[str, int] = {}
+        for start in filter(None, starts):
+            found.update(self._all(query, start, start + "\U0010ffff"))
+        return found
+
+    def rows_with(self, words: Sequence[str]) -> np.ndarray:
+        """Rows, int64 [m], of the items with some words next to each other."""
+        found = self._all("SELECT rowid FROM items WHERE items MATCH ?", _phrase(words))
+        return np.fromiter((row for (row,) in found), dtype=np.int64, count=len(found))
+
+    def rows_with_all(self, words: Sequence[str], limit: int) -> list[int]:
+        """Rows of items with all words; with a single one, only where they begin with it."""
+        terms = [_phrase(word_pieces(word)) for word in words[:MAX_WORDS]]
+        if not terms:
+            return []
+        query = "SELECT rowid FROM items WHERE items MATCH ? ORDER BY rowid LIMIT ?"
+        asked = f"^ {terms[0]}" if len(terms) == 1 else " AND ".join(terms)
+        return [row for (row,) in self._all(query, asked, limit)]
 
     def _all(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -272,7 +219,12 @@ class FulltextIndex:
 
 def _last_word(text: str) -> str | None:
     """The word that may be incomplete."""
-    return next(reversed(_cut_words(text)), None)
+    return next(reversed(cut_words(text)), None)
+
+
+def _phrase(words: Sequence[str]) -> str:
+    """Words next to each other."""
+    return " + ".join(map(_quoted, words))
 
 
 def _quoted(word: str) -> str:

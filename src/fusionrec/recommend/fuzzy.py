@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Mapping
 
 from fusionrec.features.encoder import Encoder
-from fusionrec.recommend.fulltext import plain_words
+from fusionrec.recommend.item_words import plain_words
 
 MOST_NAMES = 100_000  # more names are not searched: it would take seconds
 _MOST_COMPARED = 5_000  # more names are not compared letter by letter, by default

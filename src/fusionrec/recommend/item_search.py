@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -14,13 +15,18 @@ from fusionrec.data.schema import Field
 from fusionrec.errors import UsageError
 from fusionrec.index import AllOf, AnyOf, Condition, Only, Without
 from fusionrec.recommend.catalog import Catalog
-from fusionrec.recommend.fulltext import MAX_WORDS, FulltextIndex, Match, plain_words, search_words
+from fusionrec.recommend.fulltext import FulltextIndex, Match
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, folded, guess
+from fusionrec.recommend.item_words import MAX_WORDS, plain_words, search_words
 from fusionrec.recommend.query import Rated
+from fusionrec.recommend.rank_fusion import POOL
+from fusionrec.recommend.synonyms import Synonyms, synonyms
+from fusionrec.recommend.word_search import Found, WordSearch
 
 _SHOWN = 5  # candidates in one hint
 _COMPARED, _GUESSED = 20, 3  # titles that are compared with a name, and that are guessed
 _ALIKE = 0.6  # similarity from which a title may be meant
+_NONE_FITS = "items hold these words, but none of them meets the conditions"
 _BEHIND = 0.05  # by which a further guess may be less similar than the best one
 
 
@@ -31,15 +37,18 @@ class ItemSearch:
 
     Args:
         catalog: the version's items.
+        folder: the workspace's, which may hold synonyms.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
-        self.catalog, self.artifact = catalog, catalog.artifact
+    def __init__(self, catalog: Catalog, folder: Path | None = None) -> None:
+        self.catalog, self.artifact, self._folder = catalog, catalog.artifact, folder
         self._in_step = 0  # ``words.changes`` at which the words are this catalog's
 
     def after(self, catalog: Catalog) -> ItemSearch:
         """The finder after some changes of items, the only ones that are looked at."""
-        made = ItemSearch(catalog)
+        made = ItemSearch(catalog, self._folder)
+        if "_synonyms" in vars(self):
+            made._synonyms = self._synonyms
         changed = catalog.changed_since(self.catalog.number).tolist()
         ids, here = catalog.items.ids, catalog.available
         if "words" in vars(self):
@@ -54,13 +63,21 @@ class ItemSearch:
     def prepare(self) -> None:
         """Makes everything that the first search or question would wait for."""
         self.catalog.columns.prepare()
-        assert self.words is not None
+        self._word_search.prepare()
         assert self._folded is not None
 
     @cached_property
     def words(self) -> FulltextIndex:
         """The word index of the version's items, or of later ones."""
         return FulltextIndex(self.artifact.schema, self.catalog.items, self.catalog.available)
+
+    @cached_property
+    def _synonyms(self) -> Synonyms:
+        return synonyms(self._folder)
+
+    @cached_property
+    def _word_search(self) -> WordSearch:
+        return WordSearch(self.catalog, self.words, self._synonyms)
 
     @property
     def rows(self) -> Mapping[str, int]:
@@ -204,14 +221,15 @@ class ItemSearch:
 
     def hits(
         self, text: str, where: Sequence[Condition], barred: np.ndarray, *, prefix: bool, limit: int
-    ) -> list[Match]:
-        """Items with one of the words that meet every condition, by falling BM25.
+    ) -> Found:
+        """Items with one of the words that meet every condition, the best first.
 
         Args:
             text: the words.
             where: the conditions.
             barred: int [n], rows of items that must not be found.
-            prefix: see ``FulltextIndex.search``; the order is then that of ``_begun``.
+            prefix: whether the last word may be the beginning of one; the order is then that of
+                ``_begun``, else as in ``word_search``.
             limit: how many at most.
 
         Raises:
@@ -222,12 +240,20 @@ class ItemSearch:
                 f"there is no word to search for in {text[:50]!r}",
                 hint="write words of a title, a category, a year or a decade such as 1970s",
             )
-        if not (where or len(barred) or prefix):
-            return self._search(text, limit=limit)
-        allowed = self.catalog.columns.mask(where)
+        allowed = self.catalog.columns.mask(where) & self.catalog.available
         allowed[barred] = False
-        found = self._begun(text) if prefix else self._search(text)
-        return list(islice((hit for hit in found if allowed[self.rows[hit.id]]), limit))
+        if prefix:
+            begun = (hit for hit in self._begun(text) if allowed[self.rows[hit.id]])
+            found = Found(list(islice(begun, limit)))
+        else:
+            found = self._word_search.find(text, allowed, limit)
+        return replace(found, notes=found.notes + self._advice(text, found, prefix=prefix))
+
+    def matches(self, text: str, hits: Sequence[Match], *, prefix: bool) -> list[Hashable]:
+        """What the hits of a search match, for ``rank_fusion.fuse``."""
+        if prefix:
+            return [self.words.matched(text, hit.id, prefix=True) for hit in hits[:POOL]]
+        return [round(hit.score, 9) for hit in hits[:POOL]]
 
     def _begun(self, text: str) -> list[Match]:
         """Items by words of which the last may be incomplete: those that begin with these words,
@@ -242,17 +268,18 @@ class ItemSearch:
 
         return sorted(self._search(text, prefix=True), key=order)
 
-    def advice(self, text: str, *, empty: bool, prefix: bool) -> tuple[str, ...]:
-        """Notes on a search: why it is empty, and which words are unknown."""
-        better = "" if prefix else self.words.suggest(text)
-        guess = f"did you mean {better!r}?" if better else ""
-        if len(set(search_words(text))) > MAX_WORDS:
-            guess = f"only the first {MAX_WORDS} words count"
-        if not empty:
-            return (guess,) if guess else ()
-        if self._search(text, prefix=prefix, limit=1):
-            return ("items hold these words, but none of them meets the conditions",)
-        return (f"no item holds a word of {text[:80]!r}; {guess or 'try other or fewer words'}",)
+    def _advice(self, text: str, found: Found, *, prefix: bool) -> tuple[str, ...]:
+        """Notes on a search: why it is empty, and which words do not count."""
+        many = len(set(search_words(text))) > MAX_WORDS
+        todo = f"only the first {MAX_WORDS} words count" if many else ""
+        if found.hits:
+            return (todo,) if todo else ()
+        available = self.catalog.available
+        if prefix and self._search(text, prefix=True, limit=1):
+            return (_NONE_FITS,)
+        if not prefix and self._word_search.find(text, available, 1).hits:
+            return (_NONE_FITS,)
+        return (f"no item holds a word of {text[:80]!r}; {todo or 'try other or fewer words'}",)
 
 
 def _lacks(field: Field, value: str, known_values: Collection[str]) -> str:

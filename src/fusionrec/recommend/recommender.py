@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -35,12 +36,19 @@ class Recommender:
         catalog: the version's items as they are now.
         index: holds their vectors; None if nothing is asked that needs it.
         notes: go with every answer, such as why the answer does not come from Milvus.
+        folder: the workspace's, which may hold synonyms for the search by words.
     """
 
-    def __init__(self, catalog: Catalog, index: Index | None, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        index: Index | None,
+        notes: Sequence[str] = (),
+        folder: Path | None = None,
+    ) -> None:
         self.catalog, self.artifact = catalog, catalog.artifact
         self._index, self.notes = index, tuple(notes)
-        self.people, self.finder = UserVectors(catalog), ItemSearch(catalog)
+        self.people, self.finder = UserVectors(catalog), ItemSearch(catalog, folder)
         categories = Categories(catalog)
         self.explainer = Explainer(catalog, categories)
         self._reranker = Reranker(catalog, categories)
@@ -167,9 +175,9 @@ class Recommender:
         """Finds items by words of their titles, categories and years; for a person, by taste too.
 
         Args:
-            text: the words; an item is found by one or more of them.
+            text: the words; an item is found by one or more of them; see ``word_search``.
             query: how many, under which conditions, and for whom; see ``rank_fusion.fuse`` for
-                what their taste does. Without a person the order is BM25's.
+                what their taste does.
             prefix: whether the last word may be the beginning of one.
 
         Raises:
@@ -186,20 +194,22 @@ class Recommender:
         limit = end if person.vector is None else max(end, POOL)
         found = self.finder.hits(text, query.where, barred, prefix=prefix, limit=limit)
         notes = person.notes + remarks(self.finder, query)
-        notes += () if found else self.finder.missed(query.where)
-        notes += self.finder.advice(text, empty=not found, prefix=prefix)
+        notes += () if found.hits else self.finder.missed(query.where)
+        notes += found.notes
+        hits = found.hits
         stars: dict[str, float] = {}
         if person.vector is None:
             place = "words"
         else:
             place, notes = self.index.place, self.notes + notes
-            found, stars = self._by_taste(text, found, person, prefix=prefix)
+            hits, stars = self._by_taste(text, hits, person, prefix=prefix)
         items = [
             self._item(rank, self.finder.rows[hit.id], hit.score, stars.get(hit.id))
-            for rank, hit in enumerate(found[query.offset : end], start=query.offset + 1)
+            for rank, hit in enumerate(hits[query.offset : end], start=query.offset + 1)
         ]
         goal = None if person.vector is None else query.goal
-        return Answer(items, "search", self.artifact.version, place, notes, goal)
+        version, meant = self.artifact.version, found.suggestions
+        return Answer(items, "search", version, place, notes, goal, meant)
 
     def _by_taste(
         self, text: str, found: list[Match], person: UserVector, *, prefix: bool
@@ -217,7 +227,7 @@ class Recommender:
             scores = dict(zip(ids_found, map(float, hits.scores), strict=True))
             return np.array([scores.get(id_, -np.inf) for id_ in ids])
 
-        return fuse(self.finder.words, text, found, taste, prefix=prefix), stars
+        return fuse(found, self.finder.matches(text, found, prefix=prefix), taste), stars
 
     def _search(
         self,
