@@ -122,6 +122,9 @@ def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> 
         return
     for note in answer.notes:
         say(f"note: {note}")
+    if answer.suggestions:
+        meant = [repr(one.text) + (f" ({one.id})" if one.id else "") for one in answer.suggestions]
+        say(f"did you mean {' or '.join(meant)}?")
     items, names = answer.items, list(answer.items[0].content) if answer.items else []
     columns = {
         "Rank": [str(item.rank) for item in items],

@@ -15,7 +15,7 @@ from fusionrec.workspace import Workspace
 @click.command(
     cls=Command,
     examples=[
-        'fusionrec search "sci-fi horror 1979"',
+        'fusionrec search "sci-fi horror 1970s"',
         "fusionrec search comedy --user 42 --unseen",
     ],
 )
@@ -32,9 +32,11 @@ from fusionrec.workspace import Workspace
 def search(workspace: Workspace, /, words: tuple[str, ...], **given: Any) -> None:
     """Find items by WORDS of titles and categories.
 
-    A year is a word too, and a decade such as 1970s. Found are items that hold one of the words or
-    more, ranked by BM25. For a person, this ranking and that by taste are joined by reciprocal
-    ranks; an item without any of the words is not found.
+    Found are items with one of the words or more, those with more and rarer words first. Words
+    find others with their stem, and categories by what people call them (sci-fi, funny); a misspelt
+    word is taken for the nearest one. Years and decades (1994, 1970s, since 2000, 1990-1995) are
+    conditions, unless a title has them. For a person, this ranking and that by taste are joined by
+    reciprocal ranks; an item without any of the words is not found.
     """
     question = options.read_question(given)
     ask(

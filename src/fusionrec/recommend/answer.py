@@ -24,8 +24,8 @@ class Recommended:
         id: outside item id.
         title: the id if items have no titles.
         score: what the items are ordered by: ``5·cos`` of the two vectors, in [-5, 5]; in a
-            ``search`` BM25, above 0, or, with a person, the sum of two reciprocal ranks; None in a
-            ``popular`` answer.
+            ``search`` as in ``word_search``, above 0, or, with a person, the sum of two reciprocal
+            ranks; None in a ``popular`` answer.
         stars: the predicted rating: by the rating head for a known user if the version has one,
             else by the score; None if the score predicts none.
         content: the item's other attributes, by name.

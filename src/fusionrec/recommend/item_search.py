@@ -229,7 +229,7 @@ class ItemSearch:
             where: the conditions.
             barred: int [n], rows of items that must not be found.
             prefix: whether the last word may be the beginning of one; the order is then that of
-                ``_begun``, else as in ``word_search``.
+                ``_begun``, else, and where nothing begins so, as in ``word_search``.
             limit: how many at most.
 
         Raises:
@@ -242,18 +242,21 @@ class ItemSearch:
             )
         allowed = self.catalog.columns.mask(where) & self.catalog.available
         allowed[barred] = False
+        found = Found([])
         if prefix:
             begun = (hit for hit in self._begun(text) if allowed[self.rows[hit.id]])
             found = Found(list(islice(begun, limit)))
-        else:
+        if not found.hits:
             found = self._word_search.find(text, allowed, limit)
         return replace(found, notes=found.notes + self._advice(text, found, prefix=prefix))
 
     def matches(self, text: str, hits: Sequence[Match], *, prefix: bool) -> list[Hashable]:
         """What the hits of a search match, for ``rank_fusion.fuse``."""
-        if prefix:
-            return [self.words.matched(text, hit.id, prefix=True) for hit in hits[:POOL]]
-        return [round(hit.score, 9) for hit in hits[:POOL]]
+        scores: list[Hashable] = [round(hit.score, 9) for hit in hits[:POOL]]
+        if not prefix:
+            return scores
+        held = (self.words.matched(text, hit.id, prefix=True) for hit in hits)
+        return [words or score for words, score in zip(held, scores, strict=False)]
 
     def _begun(self, text: str) -> list[Match]:
         """Items by words of which the last may be incomplete: those that begin with these words,
@@ -275,9 +278,9 @@ class ItemSearch:
         if found.hits:
             return (todo,) if todo else ()
         available = self.catalog.available
-        if prefix and self._search(text, prefix=True, limit=1):
-            return (_NONE_FITS,)
-        if not prefix and self._word_search.find(text, available, 1).hits:
+        if (prefix and self._search(text, prefix=True, limit=1)) or self._word_search.find(
+            text, available, 1
+        ).hits:
             return (_NONE_FITS,)
         return (f"no item holds a word of {text[:80]!r}; {todo or 'try other or fewer words'}",)
 

@@ -46,7 +46,7 @@ def nearest(word: str, counts: Mapping[str, int], n: int = 5) -> list[str]:
         n: how many at most.
     """
     most, letters = forgiven(word), Counter(word)
-    if not most:
+    if not most or word[0].isdecimal():
         return []
     near: list[tuple[int, bool, int, str]] = []
     for other, count in counts.items():

@@ -74,7 +74,9 @@ def _read(text: str, file: str) -> dict[str, Any]:
     try:
         tables = parse_toml(text)
     except ValueError as error:  # which names line and column
-        raise ConfigError(f"{file} is not TOML: {error}") from None
+        last = f"the end, line {len(text.splitlines())}"
+        why = str(error).replace("end of document", last)
+        raise ConfigError(f"{file} is not TOML: {why}") from None
 
     def refuse(key: str, why: str) -> ConfigError:
         pattern = rf"\s*\[?\s*[\"']?{re.escape(key)}[\"']?\s*[\]=]"

@@ -95,7 +95,7 @@ class WordSearch:
             scores = self._scores(terms, inside)
             if (scores > 0).any():
                 found = self._ranked(scores, called, limit)
-                return self._told(rest, found, terms, (f"only {asked}",))
+                return self._told(plain, found, terms, (f"only {asked}",))
             note = (f"nothing of {asked} fits: years do not count",)
         terms = self._terms.read(plain)
         found = self._ranked(self._scores(terms, allowed), called, limit)
@@ -117,19 +117,28 @@ class WordSearch:
         return any(wanted <= set(plain_words(self._title(row))) for row in rows)
 
     def _called(self, plain: str, allowed: np.ndarray) -> list[int]:
-        """Rows of the items with the typed title, those with the same stop words first."""
+        """Rows of the items with the typed title, those with the same stop words first; then, where
+        a number was typed, of those with all words in their title.
+        """
         wanted = self._terms.content(plain)
         rows = self._words.rows_with_all(wanted, _CALLED) if self._titles is not None else ()
-        same: list[tuple[bool, int]] = []
+        same: list[tuple[int, int, int]] = []  # how well, minus how often rated, row
+        numbered = any(word[:1].isdecimal() for word in wanted)
         for row in rows:
             if row >= len(allowed) or not allowed[row]:
                 continue
-            title = self._title(row).casefold()
-            for name in (title, *re.split(r"[()]", title)):
-                if set(self._terms.content(name)) == set(wanted):
-                    same.append((set(plain_words(name)) != set(plain_words(plain)), row))
-                    break
-        return [row for _, row in sorted(same)]
+            title, typed = self._title(row).casefold(), set(plain_words(plain))
+            names = (title, *re.split(r"[()]", title))
+            if any(set(plain_words(name)) == typed for name in names):
+                place = 0
+            elif any(set(self._terms.content(name)) == set(wanted) for name in names):
+                place = 1
+            elif numbered and set(wanted) <= set(plain_words(title)):
+                place = 2
+            else:
+                continue
+            same.append((place, -int(self._catalog.counts[row]), row))
+        return [row for *_, row in sorted(same)]
 
     def _title(self, row: int) -> str:
         if self._titles is None or row >= len(self._titles):
@@ -148,10 +157,9 @@ class WordSearch:
                 held[rows] = np.maximum(held[rows], worth)
             for rows in term.rows:
                 held[rows] = np.maximum(held[rows], MEANT)
-            held[~allowed] = 0
             if count := np.count_nonzero(held):
                 scores += held * np.log1p(n / count)
-        return scores if terms else allowed.astype(np.float64)
+        return scores * allowed if terms else allowed.astype(np.float64)
 
     def _ranked(self, scores: np.ndarray, called: Sequence[int], limit: int) -> list[Match]:
         rows, counts = np.flatnonzero(scores > 0), self._catalog.counts

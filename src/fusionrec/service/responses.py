@@ -85,6 +85,18 @@ _ANSWER = {
         },
         "goal": {"type": "string", "description": "Where the request named one."},
         "notes": {"type": "array", "items": _TEXT},
+        "suggestions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["text"],
+                "properties": {
+                    "text": {"type": "string", "description": "What to search for instead."},
+                    "id": {"type": "string", "description": "The item with this title."},
+                },
+            },
+            "description": "What misspelt words of a search may mean; left out where none are.",
+        },
         "offset": _WHOLE,
         "more": {"type": "boolean", "description": "Whether items follow these."},
     },

@@ -14,6 +14,7 @@ import { openSimilar } from "./similar.js";
 import * as words from "./text.js";
 import { Tuning } from "./tuning.js";
 import { You } from "./person.js";
+import { didYouMean } from "./suggestion.js";
 
 const FIRST = 12; // items of an answer
 const MOST = 100; // that one question may ask for
@@ -155,6 +156,7 @@ function show(answer, items) {
   $("headline").textContent = title;
   document.title = `${title} · What next?`;
   $("lead").textContent = page.cards.show(items, schema);
+  didYouMean($("meant"), answer.suggestions ?? [], asked, change);
   const none = `No ${words.things(schema)} fit. Take a filter away, or ask for something else.`;
   tellNothing(items.length ? "" : none);
   lookAt({ ...answer, items });
