@@ -238,7 +238,7 @@ def test_an_answer_in_a_pipe_is_tab_separated_under_a_header(indexed, fusionrec)
         ("recommend --rated 'scarlet scream=1' --rated 7=5", "Score", "rated more than once"),
         ("recommend --user nobody --gender F", "Score", "user nobody is not in v1"),
         ("recommend --user 10 --year 3000", "Score", "no item meets these conditions"),
-        ("search 'iron islnd'", "Score", "did you mean 'iron island'?"),
+        ("search 'iron islnd'", "Score", "no item holds 'islnd': these hold 'island'"),
         ("search xyzzy OR *", "Score", "no item holds a word of"),
     ],
 )
@@ -251,6 +251,19 @@ def test_notes_go_to_stderr_and_into_json(indexed, fusionrec, arguments, measure
     assert note in ended.err
     notes = json.loads(fusionrec(indexed, *words, "--json").out)["notes"]
     assert any(note in said for said in notes)
+
+
+def test_a_misspelt_search_asks_what_was_meant(indexed, fusionrec):
+    assert "did you mean 'Iron Island' (22)?\n" in fusionrec(indexed, "search", "iron islnd").err
+    told = json.loads(fusionrec(indexed, "search", "iron islnd", "--json").out)
+    assert told["suggestions"] == [{"text": "Iron Island", "id": "22"}]
+    Path(indexed.home, "synonyms.toml").write_text("[categories]\nwar = 7\n")
+    try:
+        ended = fusionrec(indexed, "search", "iron")
+        assert (ended.code, "synonyms.toml, line 2: war must be" in ended.err) == (2, True)
+        assert fusionrec(indexed, "recommend", "--user", "10").code == 0
+    finally:
+        Path(indexed.home, "synonyms.toml").unlink()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 from zipfile import ZipFile
 
 import httpx
@@ -272,6 +273,21 @@ def test_search_finds_words_and_shows_markup_as_text(visit, hostile):
     tab.page.get_by_role("button", name="Start over").click()
     assert len(tab.changed(shown)) == 12
     assert "?" not in tab.page.url
+
+
+def test_a_misspelt_search_links_to_what_was_meant(visit, hostile):
+    typed = "zanzibra img src x onerror document title run script document title run script"
+    tab = visit(f"?q={quote(typed)}&where=genre%3DComedy")
+    link = tab.page.get_by_role("link", name=hostile)
+    link.wait_for()
+    assert tab.page.locator("#meant").inner_text() == f"Did you mean {hostile}?"
+    assert tab.page.locator("#meant img, #meant script").count() == 0
+    link.focus()
+    tab.page.keyboard.press("Enter")
+    tab.page.locator("#meant").wait_for(state="hidden")
+    assert tab.page.get_by_role("searchbox", name="Search by words").input_value() == hostile
+    assert "where=genre%3DComedy" in tab.page.url
+    assert tab.cards.first.locator("h3").inner_text() == hostile
 
 
 def test_reasons_and_notes_are_shown_as_text(visit, hostile):
