@@ -310,7 +310,8 @@ class Recommender:
         # Named: another version may become active, but towers and index must be of this one.
         self._deployed, self._log = replace(resolve(workspace, version, place), named=True), log
         ledger = self._deployed.ledger
-        self._engine = Engine(current(self._deployed.artifact, ledger), None)
+        home = self._deployed.workspace.home
+        self._engine = Engine(current(self._deployed.artifact, ledger), None, folder=home)
         self._feedback = Feedback(ledger)
         self._opened: OpenVersion | None = None
         self._copy = copy
