@@ -1,7 +1,8 @@
 """What people type to find films of MovieLens 1M, and which items would be right answers.
 
-Made by hand before the search was tuned: of queries for a kind of film, the right answers are some
-that are well known. ``ASIDE`` was never looked at while tuning.
+Made by hand before the search was written: of queries for a kind of film, the right answers are
+some of the most rated, which the search prefers too. ``ASIDE`` was run only once it was done, but
+the synonyms were written by someone who knew its words.
 """
 
 from __future__ import annotations

@@ -254,7 +254,7 @@ def test_wrong_synonyms_are_refused_with_their_line(tmp_path, text, said):
 
 
 def test_forty_queries_for_films(movielens_dir, tmp_path):
-    """The bar is 36 of 40; nine of the ten that were kept aside."""
+    """The bar is 36 of 40, and 8 of the 10 that were kept aside."""
     data = read_data("ml-1m", home=tmp_path)
     finder = finder_of(data.schema, data.items, np.bincount(data.item, minlength=len(data.items)))
     for queries, least in ((FORTY, 36), (ASIDE, 8)):
