@@ -46,6 +46,7 @@ KNOWN_IN = {
     "rich": {"cli"},
     "httpx": {"data"},
     "fastapi": {"service"},
+    "jinja2": {"evaluation", "service"},
     "starlette": {"service"},
     "uvicorn": {"service"},
     "pydantic": {"service"},

@@ -5,11 +5,13 @@ profiles of users, impressions, and the service's keys.
 from fusionrec.ledger.keys import is_secret
 from fusionrec.ledger.ledger import Ledger
 from fusionrec.ledger.records import (
+    LOOPBACK,
     Activation,
     Event,
     Impression,
     ItemChange,
     Key,
+    LogEntry,
     Outcome,
     RecentActivity,
     Revision,
@@ -17,12 +19,14 @@ from fusionrec.ledger.records import (
 )
 
 __all__ = [
+    "LOOPBACK",
     "Activation",
     "Event",
     "Impression",
     "ItemChange",
     "Key",
     "Ledger",
+    "LogEntry",
     "Outcome",
     "RecentActivity",
     "Revision",

@@ -31,7 +31,7 @@ def add_key(connection: Connection, name: str, scopes: Iterable[str]) -> str:
             f"there is a key named {name!r}", hint="take another name, or remove that key before"
         )
     secret = _PREFIX + secrets.token_urlsafe(32)
-    row = {"name": name, "hash": _hash(secret), "scopes": " ".join(sorted(scopes)), "at": now()}
+    row = {"name": name, "hash": secret_hash(secret), "scopes": " ".join(sorted(scopes)), "at": now()}
     connection.execute(keys.insert().values(row))
     return secret
 
@@ -49,7 +49,7 @@ def remove_key(connection: Connection, name: str) -> None:
 def key_of(connection: Connection, secret: str) -> Key | None:
     # Looking up the hash leaks nothing of the secret through timing. 32 random bytes need no slow
     # hash.
-    row = connection.execute(select(keys).where(keys.c.hash == _hash(secret))).first()
+    row = connection.execute(select(keys).where(keys.c.hash == secret_hash(secret))).first()
     return None if row is None else _key(row)
 
 
@@ -57,5 +57,6 @@ def _key(row: Row[*tuple[Any, ...]]) -> Key:
     return Key(row.name, frozenset(row.scopes.split()), row.at)
 
 
-def _hash(secret: str) -> str:
+def secret_hash(secret: str) -> str:
+    """What is stored of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

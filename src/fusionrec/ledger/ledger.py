@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self, get_args
 
 from fusionrec.errors import UsageError
-from fusionrec.ledger import feedback, items, keys, users
+from fusionrec.ledger import desk, feedback, items, keys, users
 from fusionrec.ledger.database import Database
 from fusionrec.ledger.location import WAIT
 from fusionrec.ledger.records import (
@@ -16,6 +16,7 @@ from fusionrec.ledger.records import (
     Impression,
     ItemChange,
     Key,
+    LogEntry,
     Outcome,
     RecentActivity,
     Revision,
@@ -320,3 +321,28 @@ class Ledger:
     def key_of(self, secret: str) -> Key | None:
         """The key with a secret, or None."""
         return self._database.read(lambda c: keys.key_of(c, secret), None, brief=True)
+
+    def open_session(self, secret: str, at: float, until: float) -> str | None:
+        """Begins a session with the key that has a secret; returns the session's own secret, or
+        None where there is no such key. Times are seconds since 1970, UTC.
+        """
+        return self._database.write(lambda c: desk.open_session(c, secret, at, until))
+
+    def session_key(self, session: str, at: float) -> Key | None:
+        """The key of a session; None where there is no such session, it has ended, or its key was
+        removed.
+        """
+        return self._database.read(lambda c: desk.session_key(c, session, at), None, brief=True)
+
+    def close_session(self, session: str) -> None:
+        """Ends a session; without one does nothing."""
+        self._database.write(lambda c: desk.close_session(c, session))
+
+    def log(self, who: str, action: str, what: str) -> None:
+        """Adds to the log of what those who run the service did; see ``LogEntry``."""
+        check_id("who", who)
+        self._database.write(lambda c: desk.log(c, who, action, what))
+
+    def log_entries(self, limit: int = 100, offset: int = 0) -> list[LogEntry]:
+        """The log's entries, the newest first."""
+        return self._database.read(lambda c: desk.log_entries(c, limit, offset), [])

@@ -218,3 +218,23 @@ class Key:
     name: str
     scopes: frozenset[Scope]
     at: str
+
+
+LOOPBACK = "loopback"  # who acts without a key: a program on the same machine
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """What someone who runs the service did.
+
+    Attributes:
+        at: when, in UTC, ISO 8601.
+        who: the name of their key, or ``LOOPBACK``.
+        action: such as ``activate``.
+        object: such as ``v3``; never the id of a user, who may be forgotten.
+    """
+
+    at: str
+    who: str
+    action: str
+    object: str

@@ -32,7 +32,7 @@ _CHUNK_SIZE = 500  # values in one condition
 
 # 1: only activations and item_changes, without a schema number. New tables and columns need a new
 # number here and nothing else; any other change needs code in `migrate`.
-SCHEMA = 6
+SCHEMA = 7
 
 _Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite increments only an INTEGER
 _Id = String(MAX_ID_LENGTH)
@@ -127,6 +127,21 @@ keys = Table(
     Column("hash", String(MAX_ID_LENGTH), nullable=False, unique=True),
     _text("scopes"),
     _text("at"),
+)
+sessions = Table(
+    "sessions",
+    _METADATA,
+    _text("hash", primary_key=True),  # of the secret that the browser holds
+    _text("key_hash"),  # which it was opened with; it ends with that key
+    Column("until", Double, nullable=False),  # seconds since 1970, UTC
+)
+admin_log = _table(
+    "admin_log",
+    _number(),
+    _text("at", Text()),
+    _text("who"),  # a key's name; see LogEntry
+    _text("action"),
+    _text("object", Text()),
 )
 
 

@@ -14,6 +14,8 @@ from starlette.middleware.cors import CORSMiddleware
 from fusionrec._version import __version__
 from fusionrec.index import Place
 from fusionrec.service.coalescing import Coalescer, in_loop
+from fusionrec.service.desk.pages import STATIC as DESK_STATIC
+from fusionrec.service.desk.routes import ROUTERS as DESK_ROUTERS
 from fusionrec.service.middleware import RequestGuard
 from fusionrec.service.problems import EVERY_ROUTE, handle
 from fusionrec.service.responses import check_once
@@ -65,6 +67,9 @@ def create_app(
         app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)
     page_files()  # made at start, so that no request waits for them
     app.include_router(page.router)
+    app.mount("/ops/static", StaticFiles(directory=DESK_STATIC), name="desk")
+    for router in DESK_ROUTERS:
+        app.include_router(router, dependencies=[Depends(check_once)])
     handle(app)
     asked, hide = state.metrics.request, state.folders.hide
     app.add_middleware(

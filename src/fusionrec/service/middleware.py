@@ -17,12 +17,18 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import Key, is_secret
+from fusionrec.ledger import LOOPBACK, Key, is_secret
 from fusionrec.service.paths import matching_route, route_path
 from fusionrec.service.problems import Refused, problem, problem_of
 from fusionrec.service.rate_limits import TokenBuckets
 from fusionrec.service.recent import Recent
-from fusionrec.service.request_limits import PROBES, RequestLimits, address_of, scope_of
+from fusionrec.service.request_limits import (
+    PROBES,
+    RequestLimits,
+    address_of,
+    is_at_desk,
+    scope_of,
+)
 from fusionrec.service.settings import ServiceSettings, is_loopback
 
 _HARDENED = [
@@ -37,6 +43,10 @@ _HARDENED = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _NAMES = frozenset(name for name, _ in _HARDENED)
+# With "no-referrer" a browser would not say which page a form was sent from (Origin: null). A
+# report brings a policy of its own.
+_AT_DESK = {b"referrer-policy": b"same-origin"}
+_OWN_POLICY = b"content-security-policy"
 _LOOKUPS = 4  # of keys, at once
 _WITHOUT_KEY = frozenset(("read", "feedback"))  # scopes open to programs of the same machine
 _SINGLE = ("host", "authorization", "origin", "content-type", "content-length", "transfer-encoding")
@@ -47,7 +57,8 @@ _log = logging.getLogger("fusionrec.service")
 class RequestGuard:
     """ASGI middleware that passes a request to the app, with its body read whole, or refuses it.
     The app finds in the request's state which scopes are ``open`` to the caller; for requests that
-    ask for many answers, the ``limits``, and what takes further tokens of the caller's, ``charge``.
+    ask for many answers, the ``limits``, and what takes further tokens of the caller's, ``charge``;
+    and ``who`` asks, the name of their key.
 
     Args:
         app: what is guarded.
@@ -163,6 +174,7 @@ class RequestGuard:
             opened |= _WITHOUT_KEY
         state = scope.setdefault("state", {})
         state["open"], state["charge"] = opened, partial(self._buckets.charge, bucket)
+        state["who"] = key.name if key else LOOPBACK
         if needed is None or needed in opened:
             return
         # Who may read /v1/openapi.json may learn that no route is there; the app says so.
@@ -250,10 +262,15 @@ def _check_single(headers: Headers) -> None:
 
 def _harden(message: Message, path: str) -> None:
     """Adds the security headers to a response, and ``Cache-Control`` where it has none."""
+    at_desk, hardened = is_at_desk(path), dict(_HARDENED)
+    if at_desk:
+        own = {name: value for name, value in message["headers"] if name == _OWN_POLICY}
+        hardened |= {**_AT_DESK, **own}
     headers = [header for header in message["headers"] if header[0] not in _NAMES]
     if not any(name == b"cache-control" for name, _ in headers):
-        headers.append((b"cache-control", b"no-store" if path.startswith("/v1") else b"no-cache"))
-    message["headers"] = headers + _HARDENED
+        kept = not (at_desk or path.startswith("/v1"))
+        headers.append((b"cache-control", b"no-cache" if kept else b"no-store"))
+    message["headers"] = [*headers, *hardened.items()]
 
 
 def _name(host: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,16 +14,22 @@ from fusionrec.service.problems import Refused
 from fusionrec.service.settings import ServiceSettings
 
 PROBES = ("/healthz", "/readyz")  # need no key, and have no limit
+_WHY_NOT = re.compile(r"/v1/items/.+/why-not")  # tells what a user took, or hid
 _ASKING = ("/v1/recommendations", "/v1/map")  # a POST that changes nothing
+
+
+def is_at_desk(path: str) -> bool:
+    """Whether a ``route_path`` is of the desk, whose routes check for themselves who asks."""
+    return path == "/ops" or path.startswith("/ops/")
 
 
 def scope_of(method: str, path: str) -> str | None:
     """The scope that a request needs, by its method and its ``route_path``; None where anyone may
     ask.
     """
-    if path == "/" or path.startswith("/static/") or path in PROBES:
+    if path == "/" or path.startswith("/static/") or path in PROBES or is_at_desk(path):
         return None
-    if path.startswith(("/v1/users", "/v1/feedback")):
+    if path.startswith(("/v1/users", "/v1/feedback")) or _WHY_NOT.fullmatch(path):
         return "feedback"
     return "read" if method in ("GET", "HEAD") or path in _ASKING else "admin"
 

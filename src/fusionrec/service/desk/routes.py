@@ -1,0 +1,5 @@
+"""All routes of the desk, in the order in which they are looked for."""
+
+from fusionrec.service.desk import shell
+
+ROUTERS = (shell.public, shell.router, shell.nothing)
