@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fusionrec.recommend.query import Query
     from fusionrec.recommend.query_builder import QueryRequest
     from fusionrec.recommend.recommender import Recommender as Engine
+    from fusionrec.recommend.why_not import WhyNot
     from fusionrec.registry import Artifact
 
 Home = str | Path | None
@@ -360,6 +361,29 @@ class Recommender:
         person = self._engine.person(query)
         engine = self._engine if person.vector is None else self._with_index()
         return engine.recommend_to(person, query)
+
+    def why_not(self, item: object, user: object = None, **person: Unpack[Person]) -> WhyNot:
+        """Finds out why an item is not in the answer of ``recommend``: barred, filtered, or its
+        rank among all items.
+
+        Args:
+            item: its id or title.
+            user: as in ``recommend``.
+            person: any of ``profile``, ``liked``, ``rated``, ``k``, ``where``, ``only``,
+                ``without``, ``goal`` and ``seen``; see ``Filters`` and ``Person``.
+
+        Raises:
+            UsageError: there is no such item; else as in ``recommend``.
+            StoreError: Milvus failed.
+        """
+        from fusionrec.recommend.why_not import why_not
+
+        asked = text("item", item)
+        named = self._engine.finder.item(asked) or asked
+        self._engine.finder.row(named)
+        query = self._query(_request(Person, person, user=user))
+        popular = self._engine.person(query).vector is None
+        return why_not(self._engine if popular else self._with_index(), query, named)
 
     def similar(self, item: object, **filters: Unpack[Filters]) -> Answer:
         """Finds the items whose vectors are nearest to an item's, named by id or title.

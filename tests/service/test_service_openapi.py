@@ -18,6 +18,7 @@ ROUTES = {
     "/v1/items/{id}": {"get", "put", "delete"},
     "/v1/items/{id}/similar": {"get"},
     "/v1/items/{id}/restore": {"post"},
+    "/v1/items/{id}/why-not": {"get"},
     "/v1/search": {"get"},
     "/v1/map": {"get", "post"},
     "/v1/schema": {"get"},

@@ -11,8 +11,9 @@ from click.core import ParameterSource
 
 from fusionrec.cli import options
 from fusionrec.cli.command import Command
-from fusionrec.cli.output import ProgressLines, ask, say
+from fusionrec.cli.output import ProgressLines, ask, say, show_json, show_rows
 from fusionrec.errors import UsageError
+from fusionrec.index import Place
 from fusionrec.processors import processors
 from fusionrec.workspace import Workspace
 
@@ -22,6 +23,7 @@ from fusionrec.workspace import Workspace
     examples=[
         "fusionrec recommend --user 42",
         "fusionrec recommend --age 30 --gender F --year 1980..1999",
+        "fusionrec recommend --user 42 --why-not 318",
     ],
 )
 @options.person
@@ -34,6 +36,8 @@ from fusionrec.workspace import Workspace
               help="How different from each other the items should be.")  # fmt: skip
 @click.option("--calibration", type=click.FloatRange(0, 1), default=0.0, metavar="0..1",
               help="How closely the mix of categories follows the person's own.")  # fmt: skip
+@click.option("--why-not", "item", metavar="ITEM",
+              help="Say why an item is not in the list: barred, filtered, or its rank.")  # fmt: skip
 @options.as_json
 @click.option("--all", "everybody", is_flag=True, help="For all users of the version, as Parquet.")
 @click.option(
@@ -72,7 +76,49 @@ def recommend(workspace: Workspace, /, everybody: bool, file: Path | None, **giv
             "add --all, or leave them out",
         )
     question = options.read_question(given)
+    item = question.pop("item")
+    if item is not None:
+        _why_not(workspace, item, **question)
+        return
     ask(workspace, lambda recommender, asked: recommender.recommend(**asked), **question)
+
+
+_ORDER = ("explain", "diversity", "calibration")  # not of an item that is asked about
+
+
+def _why_not(
+    workspace: Workspace,
+    item: str,
+    *,
+    version: str | None,
+    place: Place,
+    copy: bool,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Shows where an item stands in a list whose order is by scores alone."""
+    from fusionrec.api import Recommender
+
+    if any(asked.pop(name) for name in _ORDER):
+        raise UsageError(
+            "--why-not is about the order by scores",
+            "leave --explain, --diversity and --calibration out",
+        )
+    options: dict[str, Any] = {"version": version, "milvus": place, "copy": copy}
+    with Recommender(workspace, **options, log=say) as recommender:
+        found = recommender.why_not(item, **asked)
+    if as_json:
+        show_json(found.to_json())
+        return
+    click.echo(f"{found.title}: {found.text}")
+    if found.reason:
+        click.echo(f"What speaks for it: {found.reason}")
+    if found.parts:
+        rows = [
+            [part.name, f"{part.item:.3f}", "" if part.last is None else f"{part.last:.3f}"]
+            for part in found.parts
+        ]
+        show_rows(["Part", "It", "The last one shown"], rows)
 
 
 _FOR_ALL = (

@@ -164,6 +164,7 @@ def run_training(
     if recipe.name != "linear":
         say("starting PaddlePaddle")
     with _defer_interrupt():
+        from fusionrec.registry.writer import MADE_BY, without_secrets
         from fusionrec.training.train import has_checkpoint, import_engine
         from fusionrec.training.train import train as run
 
@@ -179,6 +180,7 @@ def run_training(
     if resume:
         say("going on from the checkpoint; the epochs before it are shown again")
     started = time.monotonic()
+    MADE_BY.set(without_secrets(shlex.join([*command, *sys.argv[1:]])))
     try:
         with TrainingProgress() as report:
             artifact = run(

@@ -160,13 +160,14 @@ def open_deployment(
         return _exact(deployed, type(problem)(f"{problem}; {error}", code="store_failed"), before)
 
 
-def open_exactly(workspace: Workspace, ledger: Ledger) -> OpenVersion:
-    """The active version, answering from the artifact alone, while another process has the store.
+def open_exactly(workspace: Workspace, ledger: Ledger, version: str | None = None) -> OpenVersion:
+    """A version, the active one by default, answering from the artifact alone: while another
+    process has the store, or to look at it.
 
     Raises:
         ArtifactError, UsageError: as of ``resolve``.
     """
-    return _exact(resolve(workspace, ledger=ledger), None, None)
+    return _exact(resolve(workspace, version, ledger=ledger), None, None)
 
 
 def open_copy(deployed: Deployment, before: Recommender | None = None) -> OpenVersion | None:

@@ -31,7 +31,12 @@ def add_key(connection: Connection, name: str, scopes: Iterable[str]) -> str:
             f"there is a key named {name!r}", hint="take another name, or remove that key before"
         )
     secret = _PREFIX + secrets.token_urlsafe(32)
-    row = {"name": name, "hash": secret_hash(secret), "scopes": " ".join(sorted(scopes)), "at": now()}
+    row = {
+        "name": name,
+        "hash": secret_hash(secret),
+        "scopes": " ".join(sorted(scopes)),
+        "at": now(),
+    }
     connection.execute(keys.insert().values(row))
     return secret
 

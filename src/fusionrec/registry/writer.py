@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ from fusionrec.registry.manifest import FORMAT, MANIFEST, sha256, version_number
 from fusionrec.registry.sharing import SharedVersions
 from fusionrec.registry.tables import Histories, write_histories, write_table
 from fusionrec.workspace import Workspace, make_folder, move_in
+
+# The command that makes a version, without secrets, for its manifest; empty for other programs.
+MADE_BY: ContextVar[str] = ContextVar("MADE_BY", default="")
 
 
 def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Artifact:
@@ -92,6 +97,12 @@ def _save(
     return Artifact.load(target)
 
 
+def without_secrets(command: str) -> str:
+    """A command without what URLs hold of passwords, and of signatures."""
+    masked = re.sub(r"(\w://)[^\s/@']*@", r"\1…@", command)
+    return re.sub(r"(\w://[^\s?']*\?)[^\s']*", r"\1…", masked)
+
+
 def write_training_data(
     folder: Path, dataset: Dataset, rows: np.ndarray, encoder: Encoder, histories: Histories
 ) -> dict[str, Any]:
@@ -136,6 +147,7 @@ def write_manifest(folder: Path, encoder: Encoder, extra: Mapping[str, Any]) -> 
         "metric": "IP",
         "score": {"kind": "rating", **ScoreMap(*encoder.schema.rating_range).to_json()},
         "user_inputs": [field.name for field in encoder.schema.side("user")],
+        **({"command": command} if (command := MADE_BY.get()) else {}),
         **extra,
         "files": files,
     }

@@ -62,7 +62,7 @@ class _Id(Convertor[str]):
         return quote(value, safe="")
 
 
-register_url_convertor("item", _Id("similar", "restore"))
+register_url_convertor("item", _Id("similar", "restore", "why-not"))
 register_url_convertor("user", _Id("feedback"))
 register_url_convertor("version", _Id("activate"))
 ITEM, USER, VERSION = "/v1/items/{id:item}", "/v1/users/{id:user}", "/v1/versions/{name:version}"

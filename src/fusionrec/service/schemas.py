@@ -154,6 +154,16 @@ class RecommendRequest(ListRequest):
     )
 
 
+class WhyNotRequest(_Request):
+    """In whose list an item is looked for."""
+
+    user: Id = Field(description="Of the training data, or a visitor's.")
+    k: Count = 10
+    where: Where = []
+    seen: bool = Field(default=False, description="Whether items that they rated may be in it.")
+    goal: Goal = None
+
+
 class SearchRequest(ListRequest):
     """Which words to look for, and for whom."""
 

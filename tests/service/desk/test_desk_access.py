@@ -7,9 +7,6 @@ import re
 import httpx
 import pytest
 
-from fusionrec.ledger import Ledger
-from serving import opened
-
 
 @pytest.fixture
 def keyless(shop):

@@ -97,4 +97,6 @@ def is_same_origin(request: Request) -> bool:
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.casefold() == headers.get("host", "").casefold()
+    return (
+        origin is None or urlsplit(origin).netloc.casefold() == headers.get("host", "").casefold()
+    )

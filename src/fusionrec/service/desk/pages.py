@@ -73,12 +73,9 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters |= {
-    "figure": _figure,
-    "part": lambda text: quote(text, safe=""),
-    "size": _shown_size,
-    "time": _shown_time,
-}
+_TEMPLATES.filters.update(
+    figure=_figure, part=lambda text: quote(text, safe=""), size=_shown_size, time=_shown_time
+)
 _TEMPLATES.globals |= {"address": address, "parts": PARTS}
 
 

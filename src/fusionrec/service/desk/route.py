@@ -49,7 +49,9 @@ async def _guarded(handle: _Handler, public: bool, request: Request) -> Response
             request.state.visitor = visitor
             if request.method == "POST" and not visitor.sent(request.state.form.get("token") or ""):
                 said = "this form is of a session that has ended"
-                raise UsageError(said, "load the page again, and send it once more", "forbidden")
+                raise UsageError(
+                    said, "load the page again, and send it once more", code="forbidden"
+                )
         return with_cookie(request, await handle(request))
     except FusionrecError as error:
         return await to_thread.run_sync(trouble, request, error)

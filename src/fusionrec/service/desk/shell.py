@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
@@ -77,7 +78,7 @@ def log_out(request: Request, state: StateOf, visitor: VisitorOf) -> Response:
 def overview(request: Request, state: StateOf) -> Response:
     """Which version answers, and where to look things up."""
     view = state.answer(lambda view: view)
-    about = {
+    about: dict[str, Any] = {
         "version": view.artifact.version,
         "worth": view.artifact.worth,
         "items": int(view.catalog.available.sum()),

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Request
+from fastapi import Query as Parameters
 from pydantic import Field
 from starlette.responses import Response
 
-from fusionrec.data.item_files import item_of, plain_content
-from fusionrec.ledger import Ledger
-from fusionrec.recommend import catalog
-from fusionrec.recommend.answer import whole
-from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.query_builder import QueryRequest, build_query
+from fusionrec.recommend.why_not import WhyNot, why_not
+from fusionrec.service import actions
 from fusionrec.service.json_bodies import JsonRoute
 from fusionrec.service.paths import ITEM
 from fusionrec.service.responses import StateOf, as_json, given
-from fusionrec.service.schemas import Id, Name, Text
+from fusionrec.service.schemas import Id, Name, Text, WhyNotRequest
 from fusionrec.service.state import ServiceState
 from fusionrec.service.view import VersionView
 
@@ -35,71 +33,57 @@ Attributes = Annotated[
 ]
 _EXAMPLE = {"id": "318", "title": "A title", "available": True, "content": {}}
 _ITEM = given("The item", _EXAMPLE)
+_STANDING = {"item": "318", "status": "ranked", "rank": 412, "of": 3000, "text": "it has rank ..."}
+_WHY = given("Where the item stands", _STANDING)
 
 
 @router.get(ITEM, summary="One item", responses=_ITEM)
 def item(id: Id, state: StateOf) -> Response:
     """What is known of an item; one that was withdrawn is not `available`."""
-    return as_json(state.answer(lambda view: _shown(view.catalog, _row(view, id))))
+
+    def made(view: VersionView) -> dict[str, Any]:
+        return actions.shown_item(view.catalog, view.recommender.finder.row(id, guess=False))
+
+    return as_json(state.answer(made))
+
+
+@router.get(f"{ITEM}/why-not", summary="Why an item is not in a user's list", responses=_WHY)
+def why(id: Id, ask: Annotated[WhyNotRequest, Parameters()], state: StateOf) -> Response:
+    """`status` and `text` say it: the item is `shown` after all, `withdrawn`, `hidden` or `taken`
+    by the user, `filtered` by conditions (`failed`), or it has the `rank` among `of` items, with
+    its `score`, the `last_score` that is shown, and what the version's `parts` give to both. It
+    does not count as shown.
+    """
+    found = state.answer(lambda view: standing(state, view, id, ask))
+    return as_json(found.to_json())
+
+
+def standing(state: ServiceState, view: VersionView, id: str, ask: WhyNotRequest) -> WhyNot:
+    """Where an item stands in a user's list.
+
+    Raises:
+        UsageError: there is no such item, or a condition cannot be read.
+    """
+    given = {**dict(ask), "titles": False, "visitors": True}
+    query, _ = build_query(QueryRequest(**given), view.recommender.finder, state.feedback)
+    return why_not(view.recommender, query, id)
 
 
 @router.put(ITEM, summary="Add an item, or change it", responses=_ITEM)
-def put(id: Id, content: Attributes, state: StateOf) -> Response:
+def put(id: Id, content: Attributes, request: Request, state: StateOf) -> Response:
     """The item is in the next answer, placed by its content. One that is withdrawn is changed, and
     stays withdrawn until it is brought back.
     """
-    now = _now(state)
-    catalog.check_takes(now)
-    changed = item_of(now.artifact.schema, id, content)
-    state.recorder.perform(lambda: catalog.put(state.ledger, now, [changed]))
-    return _changed(state, now, id)
+    return as_json(actions.put_item(state, request.state.who, id, content))
 
 
 @router.delete(ITEM, summary="Withdraw an item", responses=_ITEM)
-def withdraw(id: Id, state: StateOf) -> Response:
+def withdraw(id: Id, request: Request, state: StateOf) -> Response:
     """The item is in no answer any more, until it is brought back."""
-    return _set_available(state, id, catalog.withdraw)
+    return as_json(actions.withdraw_item(state, request.state.who, id))
 
 
 @router.post(f"{ITEM}/restore", summary="Bring an item back", responses=_ITEM)
-def restore(id: Id, state: StateOf) -> Response:
+def restore(id: Id, request: Request, state: StateOf) -> Response:
     """The item is in the next answer, with the content that it was last given."""
-    return _set_available(state, id, catalog.restore)
-
-
-def _row(view: VersionView, id: str) -> int:
-    return view.recommender.finder.row(id, guess=False)
-
-
-def _set_available(
-    state: ServiceState, id: str, write: Callable[[Ledger, Catalog, list[str]], Any]
-) -> Response:
-    state.answer(lambda view: _row(view, id))  # or a 404
-    now = _now(state)
-    state.recorder.perform(lambda: write(state.ledger, now, [id]))
-    return _changed(state, now, id)
-
-
-def _now(state: ServiceState) -> Catalog:
-    """The items as the ledger has them now, whatever the answers follow so far."""
-    return state.answer(lambda view: view.catalog).until_now(state.ledger)
-
-
-def _changed(state: ServiceState, before: Catalog, id: str) -> Response:
-    """The item after a change; it was written, so this is never a 404."""
-    state.follow()
-    now = state.answer(lambda view: view.catalog)
-    if id not in now.positions:  # another version answers by now
-        now = before.until_now(state.ledger)
-    return as_json(_shown(now, now.positions[id]))
-
-
-def _shown(now: Catalog, row: int) -> dict[str, Any]:
-    values, title = plain_content(now.items.row(row)), now.artifact.schema.title
-    content = {name: whole(value) for name, value in values.items()}
-    return {
-        "id": now.items.ids[row],
-        "title": (title and content[title]) or now.items.ids[row],
-        "available": bool(now.available[row]),
-        "content": content,
-    }
+    return as_json(actions.restore_item(state, request.state.who, id))

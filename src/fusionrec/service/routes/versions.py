@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from fusionrec.deploy import build
 from fusionrec.errors import UsageError
-from fusionrec.registry.versions import retained_activations, versions
+from fusionrec.registry.versions import versions
+from fusionrec.service import actions
 from fusionrec.service.paths import VERSION
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import Id
-from fusionrec.service.state import ServiceState
 
 router = APIRouter(tags=["versions"])
 
@@ -33,37 +32,23 @@ def listed(state: StateOf) -> Response:
 
 
 @router.post("/v1/versions/rollback", summary="Go back to the version before", responses=_ACTIVE)
-def rollback(state: StateOf) -> Response:
+def rollback(request: Request, state: StateOf) -> Response:
     """The version that was active before this one answers again. Asked twice, the first one is
     back: each time these two change places. For an older one use `activate`.
     """
-    before = retained_activations(state.ledger.activations())
-    others = [a.version for a in before if a.version != before[0].version]
-    if not others:
+    before = actions.previous_version(state)
+    if before is None:
         raise UsageError(
             "no other version was active before", "list them: /v1/versions", code="not_found"
         )
-    return _activated(state, others[0])
+    place = actions.activate_version(state, request.state.who, before, "roll back to version")
+    return as_json({"version": before, "place": place})
 
 
 @router.post(
     f"{VERSION}/activate", summary="Make a version the one that answers", responses=_ACTIVE
 )
-def activate(name: Id, state: StateOf) -> Response:
+def activate(name: Id, request: Request, state: StateOf) -> Response:
     """At once where its index is still there, else as soon as it is built."""
-    names = [one.name for one in versions(state.workspace)]
-    if name not in names:
-        raise UsageError(
-            f"there is no version {name!r}; there are {', '.join(names)}", code="not_found"
-        )
-    return _activated(state, name)
-
-
-def _activated(state: ServiceState, name: str) -> Response:
-    state.recorder.perform(state.ledger.check_writable)  # before an index is built in vain
-    if state.reserve:
-        place = build.hand_over(state.workspace, name)
-    else:
-        place = build.activate(state.workspace, name, state.place)
-    state.live.refresh(state.settings.write_seconds)  # if that takes longer, it follows later
-    return as_json({"version": name, "place": state.folders.hide(place)})
+    place = actions.activate_version(state, request.state.who, name)
+    return as_json({"version": name, "place": place})
