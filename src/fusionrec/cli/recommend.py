@@ -37,7 +37,7 @@ from fusionrec.workspace import Workspace
 @click.option("--calibration", type=click.FloatRange(0, 1), default=0.0, metavar="0..1",
               help="How closely the mix of categories follows the person's own.")  # fmt: skip
 @click.option("--why-not", "item", metavar="ITEM",
-              help="Say why an item is not in the list: barred, filtered, or its rank.")  # fmt: skip
+              help="Say why an item is not in the list: barred, filtered, its rank.")  # fmt: skip
 @options.as_json
 @click.option("--all", "everybody", is_flag=True, help="For all users of the version, as Parquet.")
 @click.option(

@@ -132,6 +132,6 @@ def verdict(one: VersionFacts, other: VersionFacts) -> str:
     high, low = worse
     gain = f" (+{high / low - 1:.0%})" if low else ""
     return (
-        f"{better[0]} is better: NDCG@10 {high:.3f} against {low:.3f} of {better[1]}{gain}, for the "
-        "same people, whose later interactions both had not seen."
+        f"{better[0]} is better: NDCG@10 {high:.3f} against {low:.3f} of {better[1]}{gain}, for "
+        "the same people, whose later interactions both had not seen."
     )

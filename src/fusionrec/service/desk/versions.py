@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
@@ -45,7 +47,12 @@ def version(request: Request, name: str, state: StateOf) -> Response:
     found = _one(state, name)
     others = [one.version.name for one in _all(state) if one.version.name != name]
     progress, said = Reports(state).progress(name)
-    about = {"report": progress, "report_said": said, "others": others, "one": found}
+    about: dict[str, Any] = {
+        "report": progress,
+        "report_said": said,
+        "others": others,
+        "one": found,
+    }
     return page(request, "version.html", title=f"Version {name}", **about)
 
 
@@ -124,7 +131,12 @@ def report(request: Request, name: str, state: StateOf) -> Response:
     if progress == "made" and file is not None:
         headers = {"Content-Security-Policy": _REPORT_POLICY}
         return HTMLResponse(file.read_bytes(), headers=headers)
-    about = {"progress": progress, "said": said, "name": name, "there": file is not None}
+    about: dict[str, Any] = {
+        "progress": progress,
+        "said": said,
+        "name": name,
+        "there": file is not None,
+    }
     return page(request, "report.html", title=f"Report of {name}", **about)
 
 
