@@ -33,9 +33,7 @@ def users(request: Request, state: StateOf) -> Response:
     def made(view: VersionView) -> dict[str, Any]:
         ids = view.artifact.users.ids if view.artifact.has_towers else []
         step = max(len(ids) // _EXAMPLES, 1)
-        known = asked in view.artifact.user_positions if ids else False
-        near = alike(asked, ids, MOST_NAMES) if asked and not known else []
-        return {"examples": list(ids[::step][:_EXAMPLES]), "near": near, "n": len(ids)}
+        return {"examples": list(ids[::step][:_EXAMPLES]), "n": len(ids)}
 
     if asked:
         return see("/ops/user", id=asked)
@@ -54,8 +52,10 @@ def user(request: Request, state: StateOf) -> Response:
         row = None if forgotten else view.artifact.user_positions.get(id)
         asked = QueryRequest(user=id, k=_K, titles=False, visitors=True, explain=True)
         query, _ = build_query(asked, view.recommender.finder, state.feedback)
+        users, strange = view.artifact.user_positions, row is None and not kinds and not forgotten
         return {
             "known": row is not None,
+            "near": alike(id, users, MOST_NAMES) if strange else [],
             "profile": _profile(view, row, given),
             "trained": [] if row is None else _trained(view, row),
             "events": [_event(view, event) for event in events],
@@ -127,5 +127,5 @@ def log(request: Request, state: StateOf) -> Response:
     offset = min(int(text), _FURTHEST) if text.isascii() and text.isdecimal() else 0
     entries = state.ledger.log_entries(_PAGE + 1, offset)
     more = offset + _PAGE if len(entries) > _PAGE else None
-    shown = {"entries": entries[:_PAGE], "offset": offset, "more": more}
+    shown: dict[str, Any] = {"entries": entries[:_PAGE], "offset": offset, "more": more}
     return page(request, "log.html", title="Log", **shown)
