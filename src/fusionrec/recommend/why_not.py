@@ -56,7 +56,7 @@ class WhyNot:
         of: how many items that are, with this one.
         score, last_score: of the item and of the last item shown: what ``Recommended.score`` is,
             or, where popularity ranks, how many took them.
-        last: id of the last item shown; empty where none is.
+        last, last_title: id and title of the last item shown; empty where none is.
         failed: the conditions that it does not meet, as they are written.
         parts: of a version with parts, what each gives; their sum is the score.
         reason: what speaks for it; empty if nothing is known.
@@ -74,6 +74,7 @@ class WhyNot:
     score: float | None = None
     last_score: float | None = None
     last: str = ""
+    last_title: str = ""
     failed: tuple[str, ...] = ()
     parts: tuple[PartScore, ...] = ()
     reason: str = ""
@@ -128,13 +129,25 @@ class _Standing:
         rank, of, score, last_score = self._ranked()
         if rank is None and status == "ranked":
             status = "unranked"
-        title = self.recommender.finder.title(self.id) or self.id
-        parts = self._parts()
+        last = self.answer.items[-1] if self.answer.items else None
         made = WhyNot(
-            self.id, title, status, "", self.answer.kind, self.answer.version, self.query.k,
-            rank, of, score, last_score, self.answer.items[-1].id if self.answer.items else "",
-            self.failed, parts, self._reason(),
-        )  # fmt: skip
+            item=self.id,
+            title=self.recommender.finder.title(self.id) or self.id,
+            status=status,
+            text="",
+            kind=self.answer.kind,
+            version=self.answer.version,
+            k=self.query.k,
+            rank=rank,
+            of=of,
+            score=score,
+            last_score=last_score,
+            last=last.id if last else "",
+            last_title=last.title if last else "",
+            failed=self.failed,
+            parts=self._parts(),
+            reason=self._reason(),
+        )
         return replace(made, text=self._text(made))
 
     def _status(self) -> Status:
