@@ -22,8 +22,8 @@ class Visit(httpx.Client):
 
     def token(self) -> str:
         """What every form of this session holds."""
-        return re.search(r'name="token" value="(\w+)"', self.get("/ops/user/forget").text)[1]
+        return re.search(r'name="token" value="(\w+)"', self.get("/ops/user/forget?id=x").text)[1]
 
-    def send(self, path: str, **fields: Any) -> httpx.Response:
+    def fill(self, path: str, **fields: Any) -> httpx.Response:
         """Sends a form of the desk."""
         return self.post(path, data={"token": self.token(), **fields})

@@ -35,7 +35,7 @@ def test_without_a_key_the_desk_is_open_to_this_machine_alone(keyless):
             assert part in cookie
         assert "Secure" not in cookie
         assert "set-cookie" not in visit.get("/ops").headers
-        assert visit.send("/ops/item/withdraw", id="nothing").status_code == 404
+        assert visit.fill("/ops/item/withdraw", id="nothing").status_code == 404
         assert visit.post("/ops/item/withdraw", data={"id": "3"}).status_code == 403
 
 
@@ -102,7 +102,7 @@ def test_a_session_ends_by_logging_out(shop):
         cookie = visit.cookies[access.COOKIE]
         assert visit.get("/ops/login").headers["location"] == "/ops"
         assert "goes away" in visit.get("/ops").text
-        told = visit.send("/ops/logout")
+        told = visit.fill("/ops/logout")
         assert told.headers["location"] == "/ops/login?done=logged-out"
         visit.cookies.set(access.COOKIE, cookie, path="/ops")  # someone had copied it
         assert visit.get("/ops").status_code == 303

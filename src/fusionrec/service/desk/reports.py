@@ -61,9 +61,7 @@ class Reports:
     def _write(self, version: str) -> None:
         note = self._note(version)
         try:
-            from fusionrec.evaluation.report import render
-
-            text = render(load(self._state.workspace, version, self._state.ledger))
+            text = _made(self._state, version)
             write_text(self._folder / f"{version}-model-only.html", text)
             note.unlink(missing_ok=True)
         except FusionrecError as error:
@@ -75,3 +73,10 @@ class Reports:
     def _note(self, version: str) -> Path:
         """Is there while a report is being made, and holds why it could not be."""
         return self._folder / f".{version}.making"
+
+
+def _made(state: ServiceState, version: str) -> str:
+    """The report as HTML."""
+    from fusionrec.evaluation.report import render
+
+    return render(load(state.workspace, version, state.ledger))
