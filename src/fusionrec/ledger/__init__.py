@@ -1,5 +1,5 @@
 """The ledger: a SQL database of the activations of versions, the changes of items, the events and
-profiles of users, impressions, and the service's keys.
+profiles of users, impressions, traffic, and the service's keys.
 """
 
 from fusionrec.ledger.keys import is_secret
@@ -8,13 +8,17 @@ from fusionrec.ledger.records import (
     LOOPBACK,
     Activation,
     Event,
+    EventCount,
     Impression,
     ItemChange,
     Key,
+    ListsShown,
     LogEntry,
+    MissedSearch,
     Outcome,
     RecentActivity,
     Revision,
+    Traffic,
     UserState,
 )
 
@@ -22,14 +26,18 @@ __all__ = [
     "LOOPBACK",
     "Activation",
     "Event",
+    "EventCount",
     "Impression",
     "ItemChange",
     "Key",
     "Ledger",
+    "ListsShown",
     "LogEntry",
+    "MissedSearch",
     "Outcome",
     "RecentActivity",
     "Revision",
+    "Traffic",
     "UserState",
     "is_secret",
 ]

@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import Self, get_args
 
 from fusionrec.errors import UsageError
-from fusionrec.ledger import desk, feedback, items, keys, users
+from fusionrec.ledger import activity, desk, feedback, items, keys, traffic, users
 from fusionrec.ledger.database import Database
 from fusionrec.ledger.location import WAIT
 from fusionrec.ledger.records import (
     Activation,
     Event,
+    EventCount,
     Impression,
     ItemChange,
     Key,
+    ListsShown,
     LogEntry,
+    MissedSearch,
     Outcome,
     RecentActivity,
     Revision,
     Scope,
+    Traffic,
     UserState,
     check_id,
 )
@@ -270,6 +274,60 @@ class Ledger:
         return self._database.read(
             lambda c: feedback.recent_activity(c, since, until, like, least), RecentActivity()
         )
+
+    def events_by_day(self, since: float, starts: Sequence[float] = ()) -> list[EventCount]:
+        """How many events there are of each day and kind, from ``since`` on; and by which of
+        ``starts``, rising, came last before them. All times are in seconds since 1970, UTC.
+        """
+        return self._database.read(lambda c: activity.events_by_day(c, since, starts), [])
+
+    def lists_by_day(self, since: float) -> list[tuple[int, str, int]]:
+        """How many lists a version has shown users on a day: when that began, the version, and the
+        count; times as of ``events_by_day``.
+        """
+        return self._database.read(lambda c: activity.lists_by_day(c, since), [])
+
+    def people_since(self, since: float, limit: int) -> dict[str, float]:
+        """Ids of users who said something or were shown a list, and when they last did or were, the
+        last first; times as of ``events_by_day``.
+        """
+        return self._database.read(lambda c: activity.people_since(c, since, limit), {})
+
+    def items_shown(self, since: float, limit: int) -> ListsShown:
+        """What is in the newest ``limit`` lists that users were shown; time as of
+        ``events_by_day``.
+        """
+        return self._database.read(lambda c: activity.items_shown(c, since, limit), ListsShown())
+
+    def add_traffic(
+        self, minutes: Iterable[Traffic], now: float, missed: Mapping[str, int] | None = None
+    ) -> None:
+        """Adds what was counted in some minutes to what other workers have counted, and deletes
+        minutes older than a day, and hours older than 35 days.
+
+        Args:
+            minutes: of which each begins at a full one.
+            now: seconds since 1970, UTC.
+            missed: searches that found nothing, words -> how often they were asked. The first 100
+                letters of each are kept for a month, of at most 1,000 searches, and nothing beside
+                them.
+        """
+        counted, searches = list(minutes), dict(missed or {})
+        for words in searches:
+            check_id("words", words, traffic.MOST_LETTERS)
+        self._database.write(lambda c: traffic.add_traffic(c, counted, searches, now))
+
+    def traffic(self, width: int, since: float) -> list[Traffic]:
+        """What was counted from ``since`` (seconds since 1970, UTC) on, by ``width``: 60 seconds,
+        or 3,600; the oldest first.
+        """
+        return self._database.read(lambda c: traffic.traffic_since(c, width, int(since)), [])
+
+    def missed_searches(self, since: float, least: int, limit: int) -> list[MissedSearch]:
+        """Searches that found nothing, asked ``least`` times or more, and last at ``since`` or
+        later; those asked most first.
+        """
+        return self._database.read(lambda c: traffic.missed_often(c, since, least, limit), [])
 
     def forget(self, user: str) -> int:
         """Deletes a user's events, impressions and profile; returns the number of deleted rows. A

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, get_args
@@ -209,6 +210,87 @@ class Impression:
             check_id("item", item)
         _check_time(self.time)
         object.__setattr__(self, "time", float(self.time))
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Requests to one route within one span of time, of all workers that share a ledger.
+
+    Attributes:
+        start, width: the span, in seconds; ``start`` since 1970, UTC.
+        route: its path.
+        requests: all of them.
+        errors: that failed by a fault of the service or of what it needs.
+        shed: that were refused since too much was asked.
+        refused: that were wrong, or not allowed.
+        latency: number of a range of times -> answers that took so long. The ledger adds them up;
+            what a number means is for whoever counts.
+    """
+
+    start: int
+    width: int
+    route: str
+    requests: int = 0
+    errors: int = 0
+    shed: int = 0
+    refused: int = 0
+    latency: Mapping[int, int] = field(default_factory=dict)
+
+    def __add__(self, other: Traffic) -> Traffic:
+        """Both together; span and route are those of the first."""
+        latency = Counter(self.latency)
+        latency.update(other.latency)
+        return replace(
+            self,
+            requests=self.requests + other.requests,
+            errors=self.errors + other.errors,
+            shed=self.shed + other.shed,
+            refused=self.refused + other.refused,
+            latency=dict(latency),
+        )
+
+
+@dataclass(frozen=True)
+class EventCount:
+    """How many events of one kind were told of one day.
+
+    Attributes:
+        day: when it began, in seconds since 1970, UTC.
+        kind: of the events.
+        turn: which of the times that were asked for came last before them; -1 for none.
+        count: of events.
+    """
+
+    day: int
+    kind: str
+    turn: int
+    count: int
+
+
+@dataclass(frozen=True)
+class ListsShown:
+    """What users were shown.
+
+    Attributes:
+        lists: how many lists are counted.
+        first: when the oldest of them was shown, in seconds since 1970, UTC.
+        items: outside item id -> in how many of them it was.
+    """
+
+    lists: int = 0
+    first: float = 0.0
+    items: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MissedSearch:
+    """A search that found nothing: its words, how often it was asked, and when it was last, in
+    seconds since 1970, UTC.
+    """
+
+    words: str
+    asked: int
+    last: float
 
 
 @dataclass(frozen=True)

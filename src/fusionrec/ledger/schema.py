@@ -143,6 +143,23 @@ admin_log = _table(
     _text("action"),
     _text("object", Text()),
 )
+traffic = Table(
+    "traffic",
+    _METADATA,
+    # In seconds; `start` since 1970. Together they name a span of time.
+    Column("width", Integer, primary_key=True, autoincrement=False),
+    Column("start", _Number, primary_key=True, autoincrement=False),
+    _text("route", primary_key=True),
+    *(Column(name, _Number, nullable=False) for name in ("requests", "errors", "shed", "refused")),
+    _text("latency", Text()),  # JSON: number of a range of times -> answers
+)
+missed_searches = Table(
+    "missed_searches",
+    _METADATA,
+    _text("words", primary_key=True),
+    Column("asked", Integer, nullable=False),
+    Column("last", Double, nullable=False),
+)
 
 
 def schema_and_id(connection: Connection) -> tuple[int, str]:

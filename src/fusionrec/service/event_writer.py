@@ -136,6 +136,13 @@ class EventWriter:
         except TimeoutError:
             raise self._late(done, _ASK_AGAIN) from None
 
+    def soon(self, write: Callable[[], object]) -> None:
+        """Makes a call that writes to the ledger soon; nobody waits for it. Not after ``close``."""
+        with self._wake:
+            if not self._ended:
+                self._calls.append((write, Future()))
+                self._added()
+
     def show(self, impression: Impression) -> None:
         """Writes an impression soon; if too many wait, it is dropped and counted."""
         with self._wake:

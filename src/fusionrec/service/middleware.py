@@ -112,6 +112,7 @@ class RequestGuard:
                         with self._limits.admitted(scope):
                             await self._app(scope, whole, noted)
             except Refused as refused:
+                scope["refused"] = True  # for ``seen``
                 await refused.response(scope, receive, noted)
             except LedgerError as error:
                 await problem_of(error, self._hide)(scope, receive, noted)

@@ -31,6 +31,8 @@ def scope_of(method: str, path: str) -> str | None:
         return None
     if path.startswith(("/v1/users", "/v1/feedback")) or _WHY_NOT.fullmatch(path):
         return "feedback"
+    if path == "/v1/traffic":
+        return "admin"
     return "read" if method in ("GET", "HEAD") or path in _ASKING else "admin"
 
 

@@ -26,6 +26,7 @@ from fusionrec.service.folders import Folders
 from fusionrec.service.impressions import ImpressionCounts
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.telemetry import Metrics
+from fusionrec.service.traffic import TrafficWriter
 from fusionrec.service.view import VersionView
 from fusionrec.workspace import Workspace
 
@@ -79,10 +80,12 @@ class ServiceState:
         self.recorder = EventWriter(
             self.ledger, self.metrics, log, settings.write_seconds, settings.impression_days
         )
+        self.traffic = TrafficWriter(self.metrics.tally, self.recorder, self.ledger)
         self.feedback.prepare()  # read now: the first answer would wait for it
 
     def close(self) -> None:
         """Writes what waits, and closes the version."""
+        self.traffic.close()
         self.recorder.close()
         self.live.close()
 

@@ -18,6 +18,8 @@ from prometheus_client import (
 from starlette.types import Scope
 
 from fusionrec.service.paths import matching_route
+from fusionrec.service.request_limits import PROBES
+from fusionrec.service.tally import Tally
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"  # of the environment
 
@@ -45,6 +47,7 @@ class Metrics:
         reserve: answers that the store failed to give.
         events: by outcome.
         shown: impressions, by what became of them: ``kept`` or ``lost``.
+        tally: what is written to the ledger once a minute.
     """
 
     def __init__(self) -> None:
@@ -87,6 +90,7 @@ class Metrics:
             registry=own,
         )
         self._answering: tuple[str, str, str] | None = None
+        self.tally = Tally()
 
     def request(self, scope: Scope, status: int, seconds: float) -> None:
         """Counts a request that has ended."""
@@ -99,6 +103,8 @@ class Metrics:
         method = scope["method"] if scope["method"] in known else "other"
         self._requests.labels(method, path, status).inc()
         self._latency.labels(path).observe(seconds)
+        if path not in PROBES:
+            self.tally.request(path, status, seconds, shed="refused" in scope)
 
     def answering(self, version: str, index: str, place: str) -> None:
         """Notes which version answers, of which collection, and where its vectors are searched."""

@@ -30,6 +30,7 @@ from fusionrec.service.coalescing import Coalescer
 from fusionrec.service.json_bodies import JsonRoute
 from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import documented
+from fusionrec.service.request_limits import address_of
 from fusionrec.service.responses import ANSWER, SEVERAL, StateOf, as_json, check_once
 from fusionrec.service.schemas import (
     Id,
@@ -139,7 +140,11 @@ def search(
             unknown = () if known or ask.user is None else (_NOTHING_KNOWN,)
             return replace(found, notes=(*unknown, *found.notes))
 
-        return _response(held(request), view, ask, tag, asked, _notes(said))[0]
+        response, answer, _ = _response(held(request), view, ask, tag, asked, _notes(said))
+        # Not of words half typed, and not where a condition may be what leaves nothing.
+        if answer and not (answer.items or ask.where or ask.offset or ask.prefix):
+            state.metrics.tally.missed(ask.q, ask.user or address_of(request.scope))
+        return response
 
     return state.answer(timed(state, made))
 
