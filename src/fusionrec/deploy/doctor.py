@@ -66,17 +66,7 @@ def examine(
     """
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     yield Check(OK, f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}")
-    home = workspace.home.absolute()
-    nearest = next(folder for folder in (home, *home.parents) if folder.exists())
-    free = shutil.disk_usage(nearest).free
-    text = f"the workspace {workspace.home} has {free / 1e9:,.1f} GB free"
-    if not os.access(nearest, os.W_OK):
-        text = f"the workspace {workspace.home} cannot be written"
-        yield Check(ERROR, text, code="workspace_not_writable")
-    elif free > _ROOM:
-        yield Check(OK, text)
-    else:
-        yield Check(WARNING, text, "make room there")
+    yield disk(workspace)
     data = os.environ.get("FUSIONREC_DATA")
     if not data:
         yield Check(OK, "FUSIONREC_DATA is not set: data sets are downloaded when needed")
@@ -86,6 +76,18 @@ def examine(
         yield Check(OK, f"FUSIONREC_DATA is {data}")
     yield from _versions(workspace)
     yield from _index(workspace, version, Place.of(place))
+
+
+def disk(workspace: Workspace) -> Check:
+    """Whether the workspace can be written, and has room."""
+    home = workspace.home.absolute()
+    nearest = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(nearest).free
+    text = f"the workspace {workspace.home} has {free / 1e9:,.1f} GB free"
+    if not os.access(nearest, os.W_OK):
+        text = f"the workspace {workspace.home} cannot be written"
+        return Check(ERROR, text, code="workspace_not_writable")
+    return Check(OK, text) if free > _ROOM else Check(WARNING, text, "make room there")
 
 
 def _versions(workspace: Workspace) -> Iterator[Check]:

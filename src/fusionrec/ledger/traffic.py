@@ -23,7 +23,11 @@ SEARCHES_KEPT = 30 * 86_400.0  # seconds since it was asked last
 def add_traffic(
     connection: Connection, minutes: Iterable[Traffic], missed: Mapping[str, int], now: float
 ) -> None:
-    """Adds what was counted in some minutes to these, and to their hours; deletes old ones."""
+    """Adds what was counted in some minutes to these, and to their hours; deletes old ones, and
+    searches that nobody has asked for a month.
+    """
+    old_searches = missed_searches.c.last < now - SEARCHES_KEPT
+    connection.execute(delete(missed_searches).where(old_searches))
     if missed:
         _add_missed(connection, missed, now)
     sums: dict[tuple[int, int, str], Traffic] = {}
@@ -65,7 +69,7 @@ def _latency(text: str) -> dict[int, int]:
 
 def _add_missed(connection: Connection, counts: Mapping[str, int], now: float) -> None:
     """Adds to how often searches were asked. Of more than 1,000 those go that were asked least, of
-    these the oldest; and those that nobody has asked for a month.
+    these the oldest.
     """
     c = missed_searches.c
     known: dict[str, int] = {}
@@ -78,7 +82,6 @@ def _add_missed(connection: Connection, counts: Mapping[str, int], now: float) -
             connection.execute(update(missed_searches).where(c.words == words).values(values))
         else:
             connection.execute(missed_searches.insert().values(words=words, **values))
-    connection.execute(delete(missed_searches).where(c.last < now - SEARCHES_KEPT))
     total = connection.execute(select(func.count()).select_from(missed_searches)).scalar_one()
     if total > MOST_SEARCHES:
         order = select(c.words).order_by(c.asked, c.last).limit(total - MOST_SEARCHES)

@@ -10,6 +10,7 @@ from typing import Any
 from anyio import to_thread
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
 
 from fusionrec._version import __version__
 from fusionrec.index import Place
@@ -19,7 +20,17 @@ from fusionrec.service.desk.routes import ROUTERS as DESK_ROUTERS
 from fusionrec.service.middleware import RequestGuard
 from fusionrec.service.problems import EVERY_ROUTE, handle
 from fusionrec.service.responses import check_once
-from fusionrec.service.routes import items, meta, page, people, recommendations, users, versions
+from fusionrec.service.routes import (
+    items,
+    meta,
+    page,
+    people,
+    recommendations,
+    reference,
+    traffic,
+    users,
+    versions,
+)
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import ServiceState
 from fusionrec.service.ui.assets import page_files
@@ -63,7 +74,8 @@ def create_app(
     app.state.gathering, app.state.turn = Coalescer(), asyncio.Lock()
     app.state.gathering_here = Coalescer(in_loop)
     answers = recommendations.fast_router, people.router, recommendations.router
-    for router in (*answers, users.router, items.router, versions.router, meta.router):
+    others = users.router, items.router, versions.router, traffic.router, meta.router
+    for router in (*answers, *others, reference.router):
         app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)
     page_files()  # made at start, so that no request waits for them
     app.include_router(page.router)

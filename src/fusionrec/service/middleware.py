@@ -38,7 +38,7 @@ _HARDENED = [
 ]
 _NAMES = frozenset(name for name, _ in _HARDENED)
 # With "no-referrer" a browser would not say which page a form was sent from (Origin: null). A
-# report brings a policy of its own.
+# report brings a policy of its own, and so does the reference.
 _AT_DESK = {b"referrer-policy": b"same-origin"}
 _OWN_POLICY = b"content-security-policy"
 _LOOKUPS = 4  # of keys, at once
@@ -258,9 +258,9 @@ def _check_single(headers: Headers) -> None:
 def _harden(message: Message, path: str) -> None:
     """Adds the security headers to a response, and ``Cache-Control`` where it has none."""
     at_desk, hardened = is_at_desk(path), dict(_HARDENED)
-    if at_desk:
+    if at_desk or path == REFERENCE:
         own = {name: value for name, value in message["headers"] if name == _OWN_POLICY}
-        hardened |= {**_AT_DESK, **own}
+        hardened |= {**(_AT_DESK if at_desk else {}), **own}
     headers = [header for header in message["headers"] if header[0] not in _NAMES]
     if not any(name == b"cache-control" for name, _ in headers):
         kept = not (at_desk or path.startswith("/v1"))

@@ -13,6 +13,7 @@ from fusionrec.service.admission import Admission
 from fusionrec.service.problems import Refused
 from fusionrec.service.settings import ServiceSettings
 
+REFERENCE = "/docs"  # the page, and its files
 PROBES = ("/healthz", "/readyz")  # need no key, and have no limit
 _WHY_NOT = re.compile(r"/v1/items/.+/why-not")  # tells what a user took, or hid
 _ASKING = ("/v1/recommendations", "/v1/map")  # a POST that changes nothing
@@ -28,6 +29,8 @@ def scope_of(method: str, path: str) -> str | None:
     ask.
     """
     if path == "/" or path.startswith("/static/") or path in PROBES or is_at_desk(path):
+        return None
+    if path == REFERENCE or path.startswith(f"{REFERENCE}/"):
         return None
     if path.startswith(("/v1/users", "/v1/feedback")) or _WHY_NOT.fullmatch(path):
         return "feedback"

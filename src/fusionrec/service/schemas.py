@@ -236,6 +236,15 @@ class PeopleRequest(_Body):
         return people
 
 
+class TrafficRequest(_Request):
+    """Of which traffic."""
+
+    span: Literal["hour", "day", "month"] = Field(
+        "hour", description="The last hour, day, or 30 days."
+    )
+    route: Name = Field("/v1", description="One that `routes` names; `/v1` is all below it.")
+
+
 class EventRequest(_Body):
     """What a user said or did."""
 
