@@ -22,7 +22,14 @@ from fusionrec.service.paths import matching_route, route_path
 from fusionrec.service.problems import Refused, problem, problem_of
 from fusionrec.service.rate_limits import TokenBuckets
 from fusionrec.service.recent import Recent
-from fusionrec.service.request_limits import PROBES, RequestLimits, address_of, is_at_desk, scope_of
+from fusionrec.service.request_limits import (
+    PROBES,
+    REFERENCE,
+    RequestLimits,
+    address_of,
+    is_at_desk,
+    scope_of,
+)
 from fusionrec.service.settings import ServiceSettings, is_loopback
 
 _HARDENED = [

@@ -22,6 +22,8 @@ STATIC = _HERE / "static"
 PARTS = (
     ("/ops", "Overview"),
     ("/ops/versions", "Versions"),
+    ("/ops/traffic", "Traffic"),
+    ("/ops/activity", "People"),
     ("/ops/items", "Items"),
     ("/ops/users", "Users"),
     ("/ops/log", "Log"),
@@ -47,6 +49,16 @@ def _shown_time(text: str) -> str:
         return text
 
 
+def _day(seconds: float) -> str:
+    """Seconds since 1970 as ``31 Jan 2026``."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y")
+
+
+def _moment(seconds: float) -> str:
+    """Seconds since 1970 as ``09:05 UTC``."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M UTC")
+
+
 def _shown_size(size: float) -> str:
     """Bytes as ``1.2 MB``."""
     for unit in ("bytes", "kB", "MB"):
@@ -58,6 +70,18 @@ def _shown_size(size: float) -> str:
 
 def _figure(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def shown_seconds(value: float | None) -> str:
+    """Seconds as ``1.2 ms`` or ``1.2 s``."""
+    if value is None:
+        return "–"
+    return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
+
+
+def shown_rate(value: float) -> str:
+    """A number a second, as short as it can be."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def address(path: str, **parameters: object) -> str:
@@ -74,7 +98,14 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.filters.update(
-    figure=_figure, part=lambda text: quote(text, safe=""), size=_shown_size, time=_shown_time
+    day=_day,
+    moment=_moment,
+    rate=shown_rate,
+    seconds=shown_seconds,
+    figure=_figure,
+    part=lambda text: quote(text, safe=""),
+    size=_shown_size,
+    time=_shown_time,
 )
 _TEMPLATES.globals |= {"address": address, "parts": PARTS}
 

@@ -4,7 +4,13 @@
 (() => {
   const KEY = "fusionrec.key"; // as the page keeps it, until the tab is closed
   const said = document.querySelector("#said");
+  const access = document.querySelector("#access");
   const input = document.querySelector("#key");
+
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+  dark.addEventListener("change", follow);
+  follow();
 
   function withKey(request) {
     const key = sessionStorage.getItem(KEY);
@@ -15,7 +21,9 @@
 
   function heard(response) {
     const description = new URL(response.url, location.href).pathname.endsWith("/v1/openapi.json");
-    if (description) said.textContent = response.ok ? "" : "This service shows its reference to a key that opens read.";
+    if (!description) return response;
+    access.hidden = response.ok;
+    said.textContent = response.ok ? "" : "This service shows its reference only to those who have a key.";
     return response;
   }
 
@@ -34,7 +42,7 @@
     });
   }
 
-  document.querySelector("#access").addEventListener("submit", (event) => {
+  access.addEventListener("submit", (event) => {
     event.preventDefault();
     sessionStorage.setItem(KEY, input.value.trim());
     input.value = "";
