@@ -31,6 +31,7 @@ ROUTES = {
     "/v1/versions/rollback": {"post"},
     "/healthz": {"get"},
     "/readyz": {"get"},
+    "/v1/traffic": {"get"},
     "/metrics": {"get"},
 }
 

@@ -81,6 +81,8 @@ def shown_seconds(value: float | None) -> str:
 
 def shown_rate(value: float) -> str:
     """A number a second, as short as it can be."""
+    if 0 < value < 0.01:
+        return "<0.01"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

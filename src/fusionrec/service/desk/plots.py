@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 440, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 8, 8, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 8, 8, 24
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)  # between two lines of the grid, times a power of ten
 _LINES = 4  # of the grid, about
 
@@ -70,9 +70,10 @@ class Plot:
         scale = _Scale(self)
         parts = [*scale.grid(self.write), *self._dates()]
         parts += self._bars(scale) if self.bars else self._lines(scale)
+        dense = " dense" if len(self.labels) > 60 else ""
         return Markup(
-            '<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
-        ).format(_WIDTH, _HEIGHT, self.says, Markup("").join(parts))
+            '<svg class="plot{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
+        ).format(dense, _WIDTH, _HEIGHT, self.says, Markup("").join(parts))
 
     def _x(self, n: float) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * n / max(len(self.labels), 1)
