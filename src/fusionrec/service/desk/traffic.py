@@ -34,7 +34,7 @@ def traffic(request: Request, state: StateOf, ask: Annotated[TrafficRequest, Que
     else:
         shown |= {"plots": _plots(found), "routes": found.routes, "sentence": _sentence(found)}
     given = None if ask.route == ALL else ask.route
-    about = {"spans": _SPANS, "span": ask.span, "route_given": given}
+    about: dict[str, Any] = {"spans": _SPANS, "span": ask.span, "route_given": given}
     about["parts_now"] = condition(state)
     return page(request, "traffic.html", title="Traffic", **about, **shown)
 
