@@ -61,7 +61,6 @@ KNOWN_IN = {
     "ray": {"engine"},
     "snowballstemmer": {"recommend"},
     "safetensors": {"registry", "training"},
-    "jinja2": {"evaluation"},
     "matplotlib": {"evaluation"},
 }
 

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from secrets import token_bytes
 
 from fusionrec.ledger import Traffic
-from fusionrec.recommend.fulltext import plain_words
+from fusionrec.recommend.item_words import plain_words
 from fusionrec.service.recent import Recent
 
 # Ten ranges for each power of ten, from 0.1 ms to 100 s; the ledger holds their numbers, so that

@@ -85,7 +85,11 @@ def facts(name, figure, rows="r", goal="later", gain=0.1):
 @pytest.mark.parametrize(
     ("one", "other", "said"),
     [
-        (facts("v1", 0.2), facts("v2", 0.3), "v2 is better: NDCG@10 0.300 against 0.200 of v1 (+50%)"),
+        (
+            facts("v1", 0.2),
+            facts("v2", 0.3),
+            "v2 is better: NDCG@10 0.300 against 0.200 of v1 (+50%)",
+        ),
         (facts("v1", 0.3), facts("v2", 0.2), "v1 is better: "),
         (facts("v1", 0.3), facts("v2", 0.301), "Neither is better: "),
         (facts("v1", 0.3), facts("v2", 0.2, rows="s"), "different data or goals"),
@@ -124,7 +128,8 @@ def test_a_report_that_fails_says_so(two, visit, monkeypatch):
 
 
 def test_what_admins_do_over_http_is_logged_too(two):
-    name = next(key.name for key in two.ledger.keys() if key.name.startswith("admin"))
+    keys = two.ledger.keys()
+    name = next(key.name for key in keys if key.name.startswith("admin"))
     for path in ("/v1/versions/v2/activate", "/v1/versions/rollback"):
         assert two.client.post(path, headers=two.admin).status_code == 200
     entries = [(e.who, e.action, e.object) for e in two.ledger.log_entries(2)]

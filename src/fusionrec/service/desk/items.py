@@ -59,11 +59,10 @@ def _found(view: VersionView, words: str) -> tuple[list[tuple[str, str, bool]], 
     finder = view.recommender.finder
     by_id = [_named(view, words)] if words in finder.rows else []
     try:
-        answer = finder.hits(words, (), np.empty(0, np.int64), prefix=False, limit=_SHOWN)
+        hits = finder.hits(words, (), np.empty(0, np.int64), prefix=False, limit=_SHOWN)
     except UsageError as error:  # there is no word in it
         return by_id, () if by_id else (error.message,)
-    found = by_id + [_named(view, hit.id) for hit in answer if hit.id != words]
-    return found, () if found else finder.advice(words, empty=True, prefix=False)
+    return by_id + [_named(view, hit.id) for hit in hits.hits if hit.id != words], hits.notes
 
 
 def _named(view: VersionView, id: str) -> tuple[str, str, bool]:

@@ -61,8 +61,11 @@ class Reports:
     def _write(self, version: str) -> None:
         note = self._note(version)
         try:
-            text = _made(self._state, version)
-            write_text(self._folder / f"{version}-model-only.html", text)
+            # Loaded now, since that takes a second, and most services make no report.
+            from fusionrec.evaluation.report import make
+
+            made = make(self._state.workspace, version)
+            write_text(self._folder / f"{made.name}.html", made.html)
             note.unlink(missing_ok=True)
         except FusionrecError as error:
             write_text(note, self._state.folders.hide(error.message))
@@ -73,10 +76,3 @@ class Reports:
     def _note(self, version: str) -> Path:
         """Is there while a report is being made, and holds why it could not be."""
         return self._folder / f".{version}.making"
-
-
-def _made(state: ServiceState, version: str) -> str:
-    """The report as HTML."""
-    from fusionrec.evaluation.report import render
-
-    return render(load(state.workspace, version, state.ledger))
