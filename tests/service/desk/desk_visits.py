@@ -20,6 +20,9 @@ class Visit(httpx.Client):
             told = self.post("/ops/login", data={"key": secret})
             assert told.status_code == 303, told.text
 
+    def __enter__(self) -> Visit:  # httpx refuses to enter a client that has asked something
+        return self
+
     def token(self) -> str:
         """What every form of this session holds."""
         return re.search(r'name="token" value="(\w+)"', self.get("/ops/user/forget?id=x").text)[1]
