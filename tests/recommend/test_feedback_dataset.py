@@ -193,3 +193,18 @@ def test_the_report_of_what_was_trained_with_feedback(dataset, fusionrec, tmp_pa
     alone = fusionrec(workspace, "report", "-o", str(tmp_path / "alone.html"))
     assert f"--data {dataset.name}\n" in alone.err
     assert f"--data {dataset.name}<" in (tmp_path / "alone.html").read_text(encoding="utf-8")
+
+
+def test_what_was_taken_back_is_not_trained_on(dataset, ledger):
+    fresh = dataset.items.ids[3]
+    say(ledger, ("visitor", fresh, "rating", 2.0), ("visitor", fresh, "rating", 5.0))
+    before = with_feedback(dataset, ledger)
+    assert rated(before)["visitor", fresh] == 5.0
+    ledger.retract("visitor", "e1")
+    after = with_feedback(dataset, ledger)
+    assert rated(after)["visitor", fresh] == 2.0
+    assert before.feedback < after.feedback == ledger.revision().event
+    as_it_was = with_feedback(dataset, ledger, until=before.feedback)
+    assert rated(as_it_was) == rated(before)
+    ledger.retract("visitor", "e0")
+    assert rated(with_feedback(dataset, ledger)) == rated(dataset)

@@ -161,3 +161,25 @@ def test_what_is_told_while_it_is_read_is_not_missed(ledger, monkeypatch):
     monkeypatch.setattr(Ledger, "user_state", user_state)
     assert kinds(follower, "u") == ["like"]
     assert kinds(follower, "u") == ["like", "hide"]
+
+
+def test_what_was_taken_back_counts_no_more_and_what_came_before_does(ledger, read):
+    follower, other = UserStateCache(ledger), Ledger(ledger.file)
+    first = Event("1", "u", "i", "dislike", time=1.0)
+    ledger.record([first, Event("2", "u", "i", "like", time=2.0), Event("3", "u", "j", "hide")])
+    ledger.record(likes("v", 2))
+    assert kinds(follower, "u") == ["like", "hide"]
+    assert kinds(follower, "v") == ["like", "like"]
+    other.retract("u", "2")
+    assert kinds(follower, "u") == ["dislike", "hide"]
+    other.retract("u", "3")
+    assert kinds(follower, "u") == ["dislike"]
+    ledger.retract("u", "1")
+    state = follower.of("u", MOVIELENS)
+    assert state.is_empty
+    assert not state.opinions.items
+    read.clear()
+    assert kinds(follower, "v") == ["like", "like"]
+    assert read == [], "nobody else is read again"
+    ledger.record(likes("u", 1))
+    assert kinds(follower, "u") == ["like"]

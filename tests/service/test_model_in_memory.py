@@ -51,8 +51,9 @@ def two_versions(copy_home: Callable[..., Workspace]) -> Iterator[Shop]:
 class Service(RuleBasedStateMachine):
     """Each sequence has users, added items and event ids of its own in one service.
 
-    The model: ``available``, item -> whether; ``events``, in the order of their arrival; and
-    ``forgotten``, whom training does not know any more.
+    The model: ``available``, item -> whether; ``events``, in the order of their arrival;
+    ``retracted``, those that were taken back; and ``forgotten``, whom training does not know any
+    more.
     """
 
     shop: ClassVar[Shop]
@@ -68,6 +69,7 @@ class Service(RuleBasedStateMachine):
         self.stored = {self.artifact.items.ids[row] for row in stored.items}
         self.available = dict.fromkeys(self.artifact.items.ids, True)
         self.events: list[dict[str, Any]] = []
+        self.retracted: list[dict[str, Any]] = []
         self.forgotten = {self.known} if self.shop.ledger.is_forgotten(self.known) else set[str]()
         self.arrived, self.turns = count(), count()
 
@@ -113,26 +115,39 @@ class Service(RuleBasedStateMachine):
             events.append(event | {"time": float(NOW + second_)})
         answer = self.asked("POST", "/v1/feedback", json={"events": events})
         outcomes = [self._taken(event) for event in events]
-        if "other" in outcomes:
+        refused = outcomes.count("other") + outcomes.count("retracted")
+        if refused:
             assert answer.status_code == 409, answer.text
-            assert len(answer.json()["errors"]) == outcomes.count("other")
+            assert len(answer.json()["errors"]) == refused
         else:
             assert answer.status_code == 201, answer.text
             assert [one["outcome"] for one in answer.json()["events"]] == outcomes
 
     def _taken(self, event: dict[str, Any]) -> str:
-        for before in self.events:
+        for before in (*self.events, *self.retracted):
             if before["id"] == event["id"]:
                 same = all(before[name] == event[name] for name in event if name != "time")
-                return "known" if same and before.keys() == event.keys() else "other"
+                known = "retracted" if before in self.retracted else "known"
+                return known if same and before.keys() == event.keys() else "other"
         self.events.append(event)
         return "new"
+
+    @rule(name=users, id=st.sampled_from(["1", "2", "3", "n0", "n1"]))
+    def retract(self, name: str, id: str) -> None:
+        user, id = self.user(name), f"{self.run}-{id}"
+        own = {one["id"] for one in (*self.events, *self.retracted) if one["user"] == user}
+        answer = self.asked("DELETE", f"/v1/users/{user}/feedback/{id}")
+        assert answer.status_code == (204 if id in own else 404), answer.text
+        if id in own:
+            self.retracted += [event for event in self.events if event["id"] == id]
+            self.events = [event for event in self.events if event["id"] != id]
 
     @rule(name=users)
     def forget(self, name: str) -> None:
         user = self.user(name)
         assert self.asked("DELETE", f"/v1/users/{user}").status_code == 204
         self.events = [event for event in self.events if event["user"] != user]
+        self.retracted = [event for event in self.retracted if event["user"] != user]
         self.forgotten.add(user)
 
     @rule(version=st.sampled_from(["v1", "v2"]))

@@ -26,6 +26,7 @@ ROUTES = {
     "/v1/feedback": {"post"},
     "/v1/users/{id}": {"get", "put", "delete"},
     "/v1/users/{id}/feedback": {"get"},
+    "/v1/users/{id}/feedback/{event}": {"delete"},
     "/v1/versions": {"get"},
     "/v1/versions/{name}/activate": {"post"},
     "/v1/versions/rollback": {"post"},

@@ -53,6 +53,49 @@ def test_events_are_told_once(shop):
     assert len(named["id"]) == 32
 
 
+def test_what_is_taken_back_counts_no_more(shop):
+    popular = shop.ids("/v1/recommendations", user="visitor-r", k=40)
+    rating = {"user": "visitor-r", "item": popular[0], "kind": "rating"}
+    first, second = ({**rating, "rating": n, "id": f"r/{n}", "time": 1e9 + n} for n in (5, 1))
+    for told in (first, second):
+        assert shop.client.post("/v1/feedback", json=told).status_code == 201
+    changed = shop.client.get("/v1/recommendations", params={"user": "visitor-r"})
+    own = "/v1/users/visitor-r/feedback"
+    for _ in range(2):
+        assert shop.client.delete(f"{own}/r%2F1").status_code == 204
+    assert shop.client.get("/v1/recommendations", params={"user": "visitor-r"}).headers[
+        "etag"] != changed.headers["etag"]  # fmt: skip
+    listed = shop.client.get(own).json()["events"]
+    assert [(one["id"], one["rating"]) for one in listed] == [("r/5", 5.0)]
+    assert shop.client.get("/v1/users/visitor-r").json()["events"] == {"rating": 1}
+    again = shop.client.post("/v1/feedback", json={"events": [first, second]})
+    assert again.status_code == 409
+    assert again.json()["errors"] == [{"where": "events.1.id", "message": "'r/1' was taken back"}]
+    assert shop.client.delete(f"{own}/r%2F5").status_code == 204
+    assert shop.ids("/v1/recommendations", user="visitor-r", k=40) == popular
+    assert shop.client.get("/v1/users/visitor-r").json()["events"] == {}
+
+
+def test_only_ones_own_can_be_taken_back(shop):
+    shop.tell("visitor-s", "3", "like", id="s1")
+    for path in ("visitor-s/feedback/unknown", "another/feedback/s1"):
+        answer = shop.client.delete(f"/v1/users/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert (
+        "visitor-s/feedback" in shop.client.delete("/v1/users/visitor-s/feedback/x").json()["hint"]
+    )
+    assert shop.client.delete("/v1/users/visitor-s/feedback/").status_code in (404, 405)
+    assert [event.id for event in events_of(shop, "visitor-s")] == ["s1"], "nobody was forgotten"
+
+
+def test_what_was_said_of_some_items(shop):
+    for item in ("3", "4", "5"):
+        shop.tell("visitor-t", item, "like", id=f"t{item}")
+    asked = [("item", "3"), ("item", "5"), ("item", "no such item")]
+    listed = shop.client.get("/v1/users/visitor-t/feedback", params=asked).json()
+    assert [one["id"] for one in listed["events"]] == ["t5", "t3"]
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [

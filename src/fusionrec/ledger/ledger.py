@@ -22,6 +22,7 @@ from fusionrec.ledger.records import (
     MissedSearch,
     Outcome,
     RecentActivity,
+    Retraction,
     Revision,
     Scope,
     Traffic,
@@ -164,14 +165,31 @@ class Ledger:
 
         Returns:
             The outcome of each, in the same order: "new", written; "known", an event with the same
-            id and content exists, whatever its time; "other", the id belongs to another event, and
-            nothing was written. Repeated ids within one call are treated alike.
+            id and content exists, whatever its time; "retracted", the same, but it was taken back;
+            "other", the id belongs to another event. But for "new" nothing was written. Repeated
+            ids within one call are treated alike.
         """
         reported = list(events)
         return self._database.write(lambda c: feedback.record(c, reported)) if reported else []
 
+    def retract(self, user: str, event: str) -> bool:
+        """Takes back an event of a user, by its id: a retraction is added, and from then on the
+        event counts nowhere, as if it had never been. Doing it again changes nothing.
+
+        Returns:
+            Whether the user has such an event, taken back before or not.
+        """
+        check_id("user", user)
+        check_id("an event's id", event)
+        return self._database.write(lambda c: feedback.retract(c, user, event))
+
+    def retractions(self) -> list[tuple[int, Retraction]]:
+        """Every retraction, with its number, rising; events and these share their numbers."""
+        return self._database.read(feedback.all_retractions, [])
+
     def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
-        """The first ``limit`` events after a number, with their numbers, rising.
+        """The first ``limit`` events after a number, with their numbers, rising; with those that
+        were taken back, see ``retractions``.
 
         No event ever appears at or below a number that was read, and no number is used twice.
         """
@@ -253,13 +271,22 @@ class Ledger:
             lambda c: users.user_state(c, user, after, limit), UserState(), brief=True
         )
 
-    def newest_events(self, user: str, limit: int, offset: int = 0) -> list[Event]:
-        """A user's events, those that arrived last first; ``offset`` of them are skipped."""
+    def newest_events(
+        self, user: str, limit: int, offset: int = 0, items: Sequence[str] | None = None
+    ) -> list[Event]:
+        """A user's events that count, those that arrived last first; ``offset`` of them are
+        skipped.
+
+        Args:
+            items: outside ids, of at most 1,000 items; the events of others are left out.
+        """
         check_id("user", user)
-        return self._database.read(lambda c: feedback.newest_events(c, user, limit, offset), [])
+        return self._database.read(
+            lambda c: feedback.newest_events(c, user, limit, offset, items), []
+        )
 
     def event_kinds(self, user: str) -> dict[str, int]:
-        """How many events of each kind a user has."""
+        """How many events of each kind count of a user."""
         check_id("user", user)
         return self._database.read(lambda c: feedback.event_kinds(c, user), {})
 

@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple, get_args
 from fusionrec.errors import UsageError
 
 EventKind = Literal["rating", "like", "dislike", "view", "hide"]
-Outcome = Literal["new", "known", "other"]  # other: the id was used before for something else
+# other: the id was used before for something else; retracted: for an event that was taken back
+Outcome = Literal["new", "known", "other", "retracted"]
 Scope = Literal["read", "feedback", "admin"]
 
 MAX_ID_LENGTH = 500  # characters of an outside id
@@ -75,12 +76,15 @@ class UserState:
         profile: user attribute -> value; empty where there is none.
         forgotten: whether the user was forgotten, so that training data must not be used either.
         after: number of the event that ``events`` follow; 0 where they are the user's first ones.
+        retraction: number of the user's last retraction, 0 for none. With another one than before,
+            events that were read before may not count any more.
     """
 
     events: tuple[tuple[int, Event], ...] = ()
     profile: Mapping[str, str] = field(default_factory=dict)
     forgotten: bool = False
     after: int = 0
+    retraction: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,11 @@ class RecentActivity:
 
 
 class Revision(NamedTuple):
-    """Numbers that change with every event, profile and forgotten user.
+    """Numbers that change with every event, retraction, profile and forgotten user.
 
     Attributes:
         removals: rises when a user is forgotten or a profile is removed; the others may then fall.
-        event: of the last event; 0 for none.
+        event: of the last event or retraction; 0 for none.
         profile: of the profile that was set last; -1 for none.
     """
 
@@ -177,6 +181,23 @@ class Event:
     def has_same_content(self, other: Event) -> bool:
         """Whether both are equal but for id and time: a repeated report may have another time."""
         return replace(self, id=other.id, time=other.time) == other
+
+
+@dataclass(frozen=True)
+class Retraction:
+    """What takes an event back, which stays in the ledger and counts no more.
+
+    Attributes:
+        event: id of the event.
+        number: of the event.
+        user: who had reported it, outside id.
+        time: seconds since 1970, UTC.
+    """
+
+    event: str
+    number: int
+    user: str
+    time: float
 
 
 @dataclass(frozen=True)

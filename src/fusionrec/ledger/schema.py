@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     inspect,
     select,
+    text,
 )
 from sqlalchemy.schema import CreateColumn
 
@@ -37,6 +38,8 @@ SCHEMA = 7
 _Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite increments only an INTEGER
 _Id = String(MAX_ID_LENGTH)
 _METADATA = MetaData()
+_RETRACTS = text("retracts IS NOT NULL")  # few rows: an index of these alone takes no space
+_FEW: dict[str, Any] = {"sqlite_where": _RETRACTS, "postgresql_where": _RETRACTS}
 
 
 def _table(name: str, *columns: Column[Any] | Index) -> Table:
@@ -88,8 +91,12 @@ events = _table(
     _text("kind"),
     Column("rating", Double),
     Column("time", Double, nullable=False),
+    # Of a retraction, the number of the event that it takes back; its kind is "retraction".
+    Column("retracts", _Number),
     Index("events_user", "user"),
     Index("events_time", "time"),
+    Index("events_retracts", "retracts", unique=True, **_FEW),
+    Index("events_retractions", "user", "number", **_FEW),
 )
 impressions = _table(
     "impressions",

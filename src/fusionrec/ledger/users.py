@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from fusionrec.ledger.feedback import events_of, is_event_of
+from fusionrec.ledger.feedback import events_of, is_event_of, last_retraction
 from fusionrec.ledger.records import Impression, Revision, UserState
 from fusionrec.ledger.schema import chunks, events, forgotten, id_of, impressions, profiles, schema
 
@@ -69,12 +69,14 @@ def users_changed_since(
 
 
 def user_state(connection: Connection, user: str, after: int, limit: int | None) -> UserState:
+    # Looked at before the events: what is retracted in between is seen next time.
+    retraction = last_retraction(connection, user)
     events = events_of(connection, user, after, limit)
     # Looked at after the events: where it is there now, all that was read belongs together.
     if after and not is_event_of(connection, after, user):
         after, events = 0, events_of(connection, user, 0, limit)
     known = profile(connection, user) or {}
-    return UserState(events, known, is_forgotten(connection, user), after)
+    return UserState(events, known, is_forgotten(connection, user), after, retraction)
 
 
 def forget(connection: Connection, user: str) -> int:

@@ -14,7 +14,7 @@ from fusionrec.data.item_files import item_of
 from fusionrec.data.schema import Schema
 from fusionrec.errors import DataError
 from fusionrec.features.encoder import Encoder
-from fusionrec.ledger import Ledger
+from fusionrec.ledger import Event, Ledger
 from fusionrec.recommend.event_semantics import Pair, current_events, worth
 from fusionrec.recommend.user_feedback import readable
 from fusionrec.registry import Artifact
@@ -133,7 +133,7 @@ def _made(
 ) -> Dataset:
     items, skipped = _items(items, schema, ledger)
     item_at = items.positions()
-    events = [one for one in ledger.events() if until is None or one[0] <= until]
+    events, last = _counting(ledger, until)
     current = current_events(events, schema)
     read = [event for _, event in current.opinions if event.item in item_at]
     known = set(users.ids)
@@ -163,9 +163,20 @@ def _made(
         notes.append(f"{len(missing)} items that the schema or the data set does not know left out")
     if current.meaningless:
         notes.append(f"{current.meaningless:,} ratings left out: this data set is of events")
-    last = events[-1][0] if events else 0
     columns = both.user, both.item, both.rating, both.time
     return Dataset(schema, name, users, items, *columns, tuple(notes), feedback=last)
+
+
+def _counting(ledger: Ledger, until: int | None) -> tuple[list[tuple[int, Event]], int]:
+    """The events that were not taken back, and the number of the last event or retraction, up to
+    ``until``.
+    """
+    bound = math.inf if until is None else until
+    # Before the events: a retraction that comes in between is of the next training.
+    gone = {of.number: number for number, of in ledger.retractions() if number <= bound}
+    events = [one for one in ledger.events() if one[0] <= bound]
+    last = max([*gone.values(), *(number for number, _ in events[-1:])], default=0)
+    return [one for one in events if one[0] not in gone], last
 
 
 def _wanted(

@@ -73,6 +73,7 @@ class UserState:
     Attributes:
         opinions: of the user.
         last: number of the last event that was read.
+        retraction: number of the user's last one when the events were read.
         revision: of the ledger, as of which all was read; None where it may not be.
         stale: whether there are newer events or another profile.
         held: what it counted as when it was read; see ``UserStateCache``.
@@ -85,6 +86,7 @@ class UserState:
         self.stale, self.held = True, 0
         self.profile: Mapping[str, str] = {}
         self.forgotten = False
+        self.retraction = 0
         self._number = 0  # rises with every change
         self.restart(schema)
 

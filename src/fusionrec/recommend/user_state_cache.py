@@ -149,9 +149,13 @@ class UserStateCache:
         limit, complete = _BLOCK if most is None else most + 1, False
         while not complete:
             found = self._ledger.user_state(user, state.last, limit)
-            if found.after != state.last or found.forgotten != state.forgotten:
+            said = found.after, found.forgotten, found.retraction
+            if said != (state.last, state.forgotten, state.retraction):
                 state.restart(schema)
-                if found.after:  # forgotten between two queries of this one
+                state.retraction = found.retraction
+                if (
+                    found.after
+                ):  # of before: forgotten between two queries of this one, or retracted
                     continue
             state.take_in(found)
             complete = len(found.events) < limit

@@ -48,7 +48,7 @@ class _Id(Convertor[str]):
     """An id in a route's path; ``regex`` is its pattern.
 
     A slash in an id may be written as ``/`` too, as long as the path does not end in ``/`` and one
-    of ``names``, which is another route's.
+    of ``names``, patterns that are of other routes.
     """
 
     def __init__(self, *names: str) -> None:
@@ -62,7 +62,15 @@ class _Id(Convertor[str]):
         return quote(value, safe="")
 
 
+class _Part(_Id):
+    """An id that is one part of a path: a slash in it is written ``%2F``."""
+
+    def __init__(self) -> None:
+        self.regex = "[^/]+"  # type: ignore[misc]
+
+
 register_url_convertor("item", _Id("similar", "restore", "why-not"))
-register_url_convertor("user", _Id("feedback"))
+register_url_convertor("user", _Id("feedback(?:/[^/]*)?"))
+register_url_convertor("event", _Part())
 register_url_convertor("version", _Id("activate"))
 ITEM, USER, VERSION = "/v1/items/{id:item}", "/v1/users/{id:user}", "/v1/versions/{name:version}"

@@ -20,7 +20,9 @@ async def _state(request: Request) -> ServiceState:
 
 
 StateOf = Annotated[ServiceState, Depends(_state)]
-SEVERAL = frozenset({"where", "only", "without", "liked"})  # parameters that may be given again
+SEVERAL = frozenset(
+    {"where", "only", "without", "liked", "item"}
+)  # parameters that may be given again
 
 
 async def check_once(request: Request) -> None:

@@ -108,6 +108,14 @@ class PageRequest(_Request):
     offset: Offset = 0
 
 
+class HistoryRequest(PageRequest):
+    """Which part of what a user said is wanted."""
+
+    item: Annotated[list[Id], Field(max_length=MOST_ITEMS)] = Field(
+        default=[], description="Ids of the only items about which it is wanted."
+    )
+
+
 class ListRequest(PageRequest):
     """Which items are wanted."""
 

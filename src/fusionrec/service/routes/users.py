@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Query
 from pydantic import BeforeValidator
@@ -14,17 +15,18 @@ from starlette.responses import Response
 
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
-from fusionrec.ledger import Event
+from fusionrec.ledger import Event, Outcome
 from fusionrec.service.json_bodies import JsonRoute
 from fusionrec.service.paths import USER
 from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import (
     EventBody,
+    EventId,
     EventRequest,
     EventsRequest,
+    HistoryRequest,
     Id,
-    PageRequest,
     Profile,
 )
 from fusionrec.service.view import VersionView
@@ -61,19 +63,7 @@ async def feedback(body: EventBody, state: StateOf) -> Response:
     _check_kinds(given, schema)
     events = [_event(one, schema) for one in given]
     outcomes = await state.recorder.written(events)
-    others = [
-        {"where": f"events.{number}.id", "message": f"{event.id!r} was used for something else"}
-        for number, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
-        if outcome == "other"
-    ]
-    if others:
-        raise UsageError(
-            f"{len(others)} of {len(events)} events have an id that was used for something else; "
-            "the others were taken",
-            "an id that is new each time, such as a UUID, is never used twice",
-            code="conflict",
-            errors=others,
-        )
+    _check_outcomes(events, outcomes)
     note = {"note": f"no item of {catalog.artifact.version} has this id"}
     said = [
         {"id": event.id, "outcome": outcome, **({} if event.item in catalog.positions else note)}
@@ -83,11 +73,31 @@ async def feedback(body: EventBody, state: StateOf) -> Response:
 
 
 @router.get(f"{USER}/feedback", summary="What a user said and did", responses=_EVENTS)
-def list_events(id: Id, page: Annotated[PageRequest, Query()], state: StateOf) -> Response:
-    """The events since the training, the newest first."""
-    events = state.ledger.newest_events(id, page.k + 1, page.offset)
+def list_events(id: Id, page: Annotated[HistoryRequest, Query()], state: StateOf) -> Response:
+    """The events that were sent here and not taken back, the newest first."""
+    events = state.ledger.newest_events(id, page.k + 1, page.offset, page.item or None)
     listed = state.answer(lambda view: [_listed(event, view) for event in events[: page.k]])
     return as_json({"events": listed, "offset": page.offset, "more": len(events) > page.k})
+
+
+@router.delete(
+    f"{USER}/feedback/{{event:event}}",
+    summary="Take back what a user said",
+    status_code=204,
+    responses={204: {"description": "It counts no more"}},
+)
+def retract(id: Id, event: EventId, state: StateOf) -> Response:
+    """The event counts nowhere from the next question on, as if it had never been: an earlier
+    rating of the item counts again. The ledger keeps it, with a retraction beside it. Taking it
+    back again changes nothing; sending it again is a 409.
+    """
+    if not state.recorder.perform(lambda: state.ledger.retract(id, event)):
+        raise UsageError(
+            f"user {id!r} has sent no event with the id {event!r}",
+            f"/v1/users/{quote(id, safe='')}/feedback lists those that can be taken back",
+            code="not_found",
+        )
+    return Response(status_code=204)
 
 
 @router.get(USER, summary="A user's profile, and how much they said", responses=_USER)
@@ -125,6 +135,26 @@ def forget(id: Id, state: StateOf) -> Response:
     state.recorder.perform(lambda: state.ledger.forget(id))
     state.shown.forget(id)
     return Response(status_code=204)
+
+
+_CONFLICTS = {"other": "{!r} was used for something else", "retracted": "{!r} was taken back"}
+
+
+def _check_outcomes(events: Sequence[Event], outcomes: Sequence[Outcome]) -> None:
+    """Refuses events whose id is another one's, or of one that was taken back."""
+    refused = [
+        {"where": f"events.{n}.id", "message": _CONFLICTS[outcome].format(event.id)}
+        for n, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
+        if outcome in _CONFLICTS
+    ]
+    if refused:
+        raise UsageError(
+            f"{len(refused)} of {len(events)} events have an id that was used for something else, "
+            "or was taken back; the others were taken",
+            "an id that is new each time, such as a UUID, is never used twice",
+            code="conflict",
+            errors=refused,
+        )
 
 
 def _check_kinds(events: Sequence[EventRequest], schema: Schema) -> None:
