@@ -71,6 +71,9 @@ export const schema = () => get("v1/schema");
 export const itemOf = (id) => get(item(id));
 export const similar = (id, k, where, signal) => get(`${item(id)}/similar`, { k, where }, signal);
 export const userOf = (id) => get(user(id));
+/** What someone said: `k` and `offset`, and `item`, ids of the only items about which it is wanted. */
+export const said = (id, query) => get(`${user(id)}/feedback`, query);
+export const retract = (id, event) => call("DELETE", `${user(id)}/feedback/${encodeURIComponent(event)}`);
 export const forget = (id) => call("DELETE", user(id));
 export const map = (asked) => call("POST", "v1/map", { body: personOf(asked) });
 

@@ -2,8 +2,10 @@
 
 import { cover } from "./cover.js";
 import { el, still } from "./dom.js";
+import { inBrief } from "./given.js";
 import { facts, predicted } from "./item_details.js";
-import { opinion } from "./rating.js";
+import { hold } from "./pointer.js";
+import { opinion, showGiven } from "./rating.js";
 import { reasonsOf } from "./explanation.js";
 
 const MOVE = { duration: 420, easing: "cubic-bezier(.2, .7, .2, 1)" };
@@ -11,13 +13,16 @@ const MOST = 5; // categories on a card
 
 /**
  * A card, and what fills it anew.
- * @param {object} act `say(item, said)` with the kind of an event, and its rating; `similar(item)`
+ * @param {object} act `say(item, said)` with the kind of an event, and its rating; `similar(item)`;
+ *   `takeBack(item, event)`
  */
 function cardOf(item, schema, act) {
   const { numbers, categories, texts } = facts(item, schema);
   const rest = categories.length - MOST;
   const shown = rest > 0 ? [...categories.slice(0, MOST), `+${rest}`] : categories;
   const line = el("p", { class: "predicted" });
+  const given = el("p", { class: "given" });
+  const controls = opinion(schema, item.title, (said) => act.say(item, said));
   const reason = el("p", { class: "reason" });
   const similar = el("button", { type: "button", class: "quiet" }, "More like this");
   // Where nothing is rated, "not for me" hides as well.
@@ -38,7 +43,8 @@ function cardOf(item, schema, act) {
     el("p", { class: "text" }, texts[0]),
     reason,
     line,
-    opinion(schema, item.title, (said) => act.say(item, said)),
+    given,
+    controls,
     el("div", { class: "buttons" }, similar, other),
   );
   if (!shown.length) node.querySelector(".categories").remove();
@@ -47,6 +53,16 @@ function cardOf(item, schema, act) {
     fill(now, why) {
       line.replaceChildren(...predicted(now, schema));
       reason.textContent = why;
+    },
+    /** Shows what was said of it before; undefined: nothing. */
+    give(event) {
+      showGiven(controls, event);
+      if (!event) return given.replaceChildren();
+      const text = `You: ${inBrief(event, schema)}`;
+      const undo = el("button", { type: "button", class: "quiet" }, "Undo");
+      undo.setAttribute("aria-label", `Undo: ${inBrief(event, schema)}, ${item.title}`);
+      undo.addEventListener("click", () => act.takeBack(item, event));
+      return given.replaceChildren(text, undo);
     },
   };
 }
@@ -77,12 +93,23 @@ export class Cards {
       card.fill(item, texts[n]);
       cards.set(item.id, card);
     });
+    if (this.items.length && String([...cards.keys()]) !== String(this.items.map(({ id }) => id))) hold(this.node);
     this.cards = cards;
     this.items = items;
     this.node.replaceChildren(...[...cards.values()].map((card) => card.node));
     if (place >= 0) this.#focus(active, Math.min(place, items.length - 1));
     this.#move(before);
     return lead;
+  }
+
+  /** Shows what was said before: item -> event. */
+  give(given) {
+    for (const [id, card] of this.cards) card.give(given.get(id));
+  }
+
+  /** Gives the focus to an item's card, if it is there. */
+  focus(id) {
+    this.cards.get(id)?.node.querySelector("h3").focus({ preventScroll: true });
   }
 
   /** Lets a card fade; gives what brings it back. */

@@ -1,12 +1,13 @@
 // The page: what is asked, the answer to it, and what happens when something is said of an item.
 
 import * as api from "./api.js";
-import { NOTHING, keepVisitor, read, visitor, write } from "./state.js";
+import { NOTHING, VISITOR, keepVisitor, read, visitor, write } from "./state.js";
 import { Cards } from "./cards.js";
 import { Chosen } from "./chosen.js";
 import { el } from "./dom.js";
 import { askEarly, takeEarly } from "./early.js";
 import { Filters } from "./filters.js";
+import { givenOf } from "./given.js";
 import { openMap } from "./map.js";
 import { Notice } from "./notice.js";
 import { Rows, keptRows, viewSwitch } from "./rows.js";
@@ -15,6 +16,7 @@ import * as words from "./text.js";
 import { Tuning } from "./tuning.js";
 import { You } from "./person.js";
 import { didYouMean } from "./suggestion.js";
+import { openYours } from "./yours.js";
 
 const FIRST = 12; // items of an answer
 const MOST = 100; // that one question may ask for
@@ -35,10 +37,16 @@ const page = {
   cards: new Cards($("cards"), {
     similar,
     say: (item, said) => say(item, said),
+    takeBack: (item, event) => takeBack(item, event),
   }),
 };
 
-page.rows = new Rows($("rows"), { similar, say: (item, said) => say(item, said), failed });
+page.rows = new Rows($("rows"), {
+  similar,
+  say: (item, said) => say(item, said),
+  takeBack: (item, event) => takeBack(item, event),
+  failed,
+});
 
 /** Shows the answer as a list, or in rows; what was found by words is a list. */
 function lookAt(found) {
@@ -50,11 +58,17 @@ function lookAt(found) {
   else page.rows.clear();
 }
 
-/** Says what was done, until it has been read or something else is said. */
-function tellStatus(text) {
+/** Says what was done, and how to undo it, until it has been read or something else is said. */
+function tellStatus(text, undo = null) {
   clearTimeout(page.statusTimer);
   $("status").textContent = text;
-  if (text) page.statusTimer = setTimeout(() => tellStatus(""), READING);
+  $("undo").hidden = !undo;
+  page.undo = undo;
+  const read = () => {
+    if ($("message").matches(":hover, :focus-within")) page.statusTimer = setTimeout(read, READING);
+    else tellStatus("");
+  };
+  if (text) page.statusTimer = setTimeout(read, READING);
 }
 
 /** What is asked, by whom it is: the user who was named, else this browser's visitor. */
@@ -114,8 +128,8 @@ function turn(asked) {
   learn();
 }
 
-/** Asks anew; `done(before, after)` says what became different. */
-async function ask(k = FIRST, done = null) {
+/** Asks anew; `done(before, after)` says what became different, `undo()` takes back what made it so. */
+async function ask(k = FIRST, done = null, undo = null) {
   page.question?.abort();
   const question = (page.question = new AbortController());
   const before = page.cards.items;
@@ -124,13 +138,23 @@ async function ask(k = FIRST, done = null) {
     const found = await answer({ k, signal: question.signal });
     notice.clear();
     show(found, found.items);
-    if (done) tellStatus(done(before, found.items));
+    give(found);
+    if (done) tellStatus(done(before, found.items), undo);
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!page.cards.items.length) unanswered();
-    failed(error, () => ask(k, done));
+    failed(error, () => ask(k, done, undo));
   }
   if (question === page.question) $("cards").ariaBusy = "false";
+}
+
+/** Shows on the cards what was said before, where the answer may hold what something was said of. */
+async function give({ kind, items }) {
+  const { user } = whole();
+  const { events, repeats } = page.schema;
+  if (!user || !opensFeedback() || !(kind === "search" || events || repeats)) return;
+  const given = await givenOf(user, items.map(({ id }) => id)).catch(() => null);
+  if (given && page.cards.items === items && user === whole().user) page.cards.give(given);
 }
 
 /** Shows that there is no answer, and how to ask without filters, which may be why. */
@@ -183,11 +207,11 @@ async function more() {
   }
 }
 
-/** Keeps what was said of an item, and asks anew. */
-async function say(item, said) {
+/** Keeps what was said of an item, and asks anew; gives the event, or null if it failed. */
+function say(item, said) {
   const user = page.asked.user || visitor() || `visitor-${api.randomId()}`;
   const event = { id: api.randomId(), user, item: item.id, ...said };
-  await tell(item, event);
+  return tell(item, event);
 }
 
 async function tell(item, event) {
@@ -197,20 +221,50 @@ async function tell(item, event) {
   } catch (error) {
     back();
     failed(error, () => tell(item, event));
-    return;
+    return null;
   }
   if (!page.asked.user) keepVisitor(event.user);
   if (words.likes(event, page.schema)) page.rows.liked = item;
   const thanks = words.thanks(event, item.title, page.schema);
-  tellStatus(thanks);
-  const k = Math.min(Math.max(page.cards.items.length, FIRST), MOST);
+  const undo = () => takeBack(item, event);
+  tellStatus(thanks, undo);
   learn();
-  await ask(k, (before, after) => {
+  await ask(count(), (before, after) => {
     // By words an item is found again, rated or not.
     const stays = after.some((one) => one.id === item.id);
     const others = stays ? before : before.filter((one) => one.id !== item.id);
     return `${thanks} ${words.changes(others, after, page.schema)}`;
-  });
+  }, undo);
+  return event;
+}
+
+/** How many items to ask for anew: as many as are shown. */
+const count = () => Math.min(Math.max(page.cards.items.length, FIRST), MOST);
+
+/** Takes back what was said of an item, and asks anew; says what became of it, or null if it failed. */
+async function takeBack(item, event) {
+  tellStatus("");
+  let told = words.takenBack(event, item.title);
+  try {
+    await api.retract(event.user ?? whole().user, event.id);
+  } catch (error) {
+    if (error.status !== 404) {
+      failed(error, () => takeBack(item, event));
+      return null;
+    }
+    told = words.gone(item.title);
+  }
+  tellStatus(told);
+  learn();
+  await ask(count(), () => told);
+  if (!document.querySelector("dialog[open]")) page.cards.focus(item.id);
+  return told;
+}
+
+/** Opens all that was said by whoever is asked for. */
+function yours() {
+  const { user } = whole();
+  openYours({ user, schema: page.schema, act: { say, takeBack, failed } });
 }
 
 /** Tells the panel what is kept of whoever is asked for. */
@@ -248,6 +302,8 @@ $("search").addEventListener("submit", (event) => {
 $("words").addEventListener("search", () => $("words").value || !page.asked.q || change({ q: "" }));
 $("more").addEventListener("click", more);
 viewSwitch($("view"), () => page.found && lookAt(page.found));
+$("undo").addEventListener("click", () => page.undo?.());
+$("open-yours").addEventListener("click", () => page.schema && yours());
 $("open-map").addEventListener("click", () => {
   if (page.schema) openMap(whole(), page.schema, { open: similar, failed });
 });
@@ -256,6 +312,7 @@ addEventListener("popstate", () => {
   if (page.schema) turn(read());
 });
 addEventListener("online", () => notice.retry());
+addEventListener("storage", ({ key }) => key === VISITOR && page.schema && turn(page.asked)); // another tab
 page.cards.wait(FIRST);
 askEarly(FIRST);
 start();

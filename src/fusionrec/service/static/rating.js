@@ -9,8 +9,9 @@ import { inWords, isStars, isThumbs, steps } from "./scale.js";
  * @param {object} schema as of GET /v1/schema
  * @param {string} title of the item
  * @param {(what: object) => void} say takes `{kind, rating}`
+ * @param {object} given what was said before, with a `rating` if it has one
  */
-export function opinion(schema, title, say) {
+export function opinion(schema, title, say, given = {}) {
   const { rating: scale } = schema;
   const rate = (rating) => say({ kind: "rating", rating });
   const legend = `Your ${scale ? "rating" : "opinion"} of ${title}`;
@@ -18,6 +19,7 @@ export function opinion(schema, title, say) {
   if (scale && !isThumbs(scale)) {
     const values = steps(scale);
     (values ? listed : slid)(group, scale, rate, values);
+    showGiven(group, given);
     return group;
   }
   const button = (text, name, click) =>
@@ -27,6 +29,14 @@ export function opinion(schema, title, say) {
     button("Not for me", `${title} is not for me`, () => (scale ? rate(scale.low) : say({ kind: "dislike" }))),
   );
   return group;
+}
+
+/** Shows the rating that was given before, if any, in a group of controls. */
+export function showGiven(group, { rating } = {}) {
+  for (const input of group.querySelectorAll("input")) {
+    if (input.type === "radio") input.checked = Number(input.value) === rating;
+    else if (rating !== undefined) input.value = String(rating);
+  }
 }
 
 /** The button that says what was chosen, and Enter as the same; `chosen()` gives the rating. */

@@ -3,6 +3,7 @@
 import { similar } from "./api.js";
 import { dialog, el } from "./dom.js";
 import { factLine } from "./item_details.js";
+import { hold } from "./pointer.js";
 import { things } from "./text.js";
 
 const COUNT = 10;
@@ -29,6 +30,7 @@ export function openSimilar(item, schema, act) {
     try {
       const found = await similar(next.id, COUNT);
       if (now !== next) return;
+      hold(list);
       list.replaceChildren(...found.items.map((one) => row(one, schema, go)));
       if (!found.items.length) list.append(el("li", {}, `There are no ${things(schema)} like it.`));
       title.focus();

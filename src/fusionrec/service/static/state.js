@@ -1,7 +1,7 @@
 // Who and what is asked for. It stands in the page's address, so that a page can be shared; the
 // visitor's own id does not.
 
-const VISITOR = "fusionrec.visitor";
+export const VISITOR = "fusionrec.visitor";
 const PROFILE = "profile.";
 const TUNING = ["diversity", "calibration", "fresh"]; // 0 to 1
 

@@ -91,6 +91,18 @@ export function thanks(event, title, schema) {
   return likes ? `You like ${name}.` : `${name} is not for you.`;
 }
 
+/** That something was taken back. */
+export function takenBack({ kind }, title) {
+  const name = quoted(title);
+  if (kind === "hide") return `${name} is not hidden any more.`;
+  if (kind === "view") return `Taken back: you viewed ${name}.`;
+  return `Your ${kind === "rating" ? "rating" : "opinion"} of ${name} is taken back.`;
+}
+
+/** That there was nothing left to take back: another tab, or another machine, was first. */
+export const gone = (title) =>
+  `Nothing is kept of you about ${quoted(title)} any more: it was forgotten, perhaps in another tab.`;
+
 /** What is kept of someone; `about` as of GET /v1/users/{id}. */
 export function kept(about, schema) {
   const { rating = 0, like = 0, dislike = 0, hide = 0, view = 0 } = about?.events ?? {};
