@@ -309,7 +309,7 @@ def test_the_wheel_holds_the_page(tmp_path):
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     packed = set(ZipFile(wheel).namelist())
-    parts = {f"fusionrec/service/static/{one.name}" for one in STATIC.iterdir()}
+    parts = {f"fusionrec/service/static/{one.name}" for one in STATIC.iterdir() if one.is_file()}
     assert "fusionrec/service/static/index.html" in parts
     assert parts <= packed
 

@@ -80,7 +80,7 @@ def test_all_is_reached_by_tab_and_the_focus_is_seen(visit):
             .some((node) => getComputedStyle(node).outlineStyle === 'solid');
         })()""")
         assert seen, reached
-    assert reached[:4] == ["To the answer", "words", "Search", "open-map"]
+    assert reached[:4] == ["To the answer", "words", "Search", "open-yours"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

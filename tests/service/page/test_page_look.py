@@ -82,7 +82,7 @@ def test_the_message_covers_no_card(visit, look):
     tab.cards.nth(2).get_by_role("button", name="Hide").click()
     tab.changed(before)
     tab.page.locator("#status", has_text="is hidden.").wait_for()
-    (message,) = boxes(tab, "#status")
+    (message,) = boxes(tab, "#message")
     if look:  # the window ends above it, and whatever has the focus stands there
         assert (message["x"], message["width"]) == (0, PHONE["width"])
         assert message["y"] + message["height"] == PHONE["height"]
