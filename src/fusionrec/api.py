@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fusionrec.recommend.query_builder import QueryRequest
     from fusionrec.recommend.recommender import Recommender as Engine
     from fusionrec.recommend.why_not import WhyNot
+    from fusionrec.recommend.user_history import KnownUser
     from fusionrec.registry import Artifact
 
 Home = str | Path | None
@@ -426,6 +427,28 @@ class Recommender:
         by_taste = query.user is not None or query.profile or query.history
         engine = self._with_index() if by_taste else self._engine
         return engine.search(words, query)
+
+    def user(self, user: object, *, k: int = 10, offset: int = 0) -> KnownUser:
+        """What is known of a user: their profile, and what they rated or took, in training and
+        since, the newest first.
+
+        Args:
+            user: an id of the training data or of feedback; a number becomes its digits.
+            k: how much of what they said is wanted.
+            offset: how much of it is passed over.
+
+        Raises:
+            UsageError: nothing is known of such a user; the hint says which ids are like it.
+        """
+        from fusionrec.recommend.user_history import known_user, stranger
+
+        named = text("user", user)
+        whole_number("k", k, 1)
+        whole_number("offset", offset, 0)
+        found = known_user(self._engine.catalog, self._deployed.ledger, named, k, offset)
+        if found.is_nobody:
+            raise stranger(self._deployed.artifact, named)
+        return found
 
     def recommend_all(
         self, *, seen: bool = False, goal: str | None = None, **filters: Unpack[Filters]

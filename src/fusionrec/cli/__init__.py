@@ -31,6 +31,7 @@ from fusionrec.cli import (
     serve,
     similar,
     train,
+    user,
 )
 from fusionrec.cli.command import Group
 from fusionrec.cli.hints import hint_of
@@ -49,7 +50,7 @@ def cli() -> None:
 cli.add_section("Start", quickstart.quickstart)
 cli.add_section("Data", init.init, check.check, sample.sample, fetch.fetch)
 cli.add_section("Train", train.train, index.index)
-cli.add_section("Ask", recommend.recommend, similar.similar, search.search)
+cli.add_section("Ask", recommend.recommend, similar.similar, search.search, user.user)
 cli.add_section("Evaluate", evaluate.evaluate, report.report)
 cli.add_section("Items", items.items, export.export)
 cli.add_section("Serve", serve.serve, keys.keys)

@@ -14,8 +14,9 @@ from fusionrec.errors import UsageError
 from fusionrec.features.history import History
 from fusionrec.index.exact import distinct
 from fusionrec.recommend.catalog import Catalog
-from fusionrec.recommend.fuzzy import MOST_NAMES, alike, guess, unseen
+from fusionrec.recommend.fuzzy import unseen
 from fusionrec.recommend.query import Query, Rated, UserVector, weights
+from fusionrec.recommend.user_history import stranger
 from fusionrec.registry.rating_head import NOBODY
 
 # A stored history weighs as much as this many items of a request, so that one low rating does not
@@ -171,14 +172,7 @@ class UserVectors:
         users = self.artifact.user_positions
         position = users.get(query.user)
         if position is None and not query.profile and not query.history:
-            attributes = self.artifact.schema.attributes("user")
-            raise UsageError(
-                f"user {query.user!r} is not among the {len(users)} users of "
-                f"{self.artifact.version}",
-                code="unknown_user",
-                similar=guess(alike(query.user, users, MOST_NAMES)),
-                profile={field.name: next(iter(field.choices), "VALUE") for field in attributes},
-            )
+            raise stranger(self.artifact, query.user)
         return position
 
     def _given(self, history: Sequence[Rated], now: float) -> tuple[History, tuple[str, ...]]:

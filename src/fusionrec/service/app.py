@@ -21,6 +21,7 @@ from fusionrec.service.middleware import RequestGuard
 from fusionrec.service.problems import EVERY_ROUTE, handle
 from fusionrec.service.responses import check_once
 from fusionrec.service.routes import (
+    histories,
     items,
     meta,
     page,
@@ -74,7 +75,7 @@ def create_app(
     app.state.gathering, app.state.turn = Coalescer(), asyncio.Lock()
     app.state.gathering_here = Coalescer(in_loop)
     answers = recommendations.fast_router, people.router, recommendations.router
-    others = users.router, items.router, versions.router, traffic.router, meta.router
+    others = histories.router, users.router, items.router, versions.router, traffic.router, meta.router
     for router in (*answers, *others, reference.router):
         app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)
     page_files()  # made at start, so that no request waits for them

@@ -57,9 +57,9 @@ _log = logging.getLogger("fusionrec.service")
 
 class RequestGuard:
     """ASGI middleware that passes a request to the app, with its body read whole, or refuses it.
-    The app finds in the request's state which scopes are ``open`` to the caller; for requests that
-    ask for many answers, the ``limits``, and what takes further tokens of the caller's, ``charge``;
-    and ``who`` asks, the name of their key.
+    The app finds in the request's state which scopes are ``open`` to the caller, and which of them
+    by a key (``keyed``); for requests that ask for many answers, the ``limits``, and what takes
+    further tokens of the caller's, ``charge``; and ``who`` asks, the name of their key.
 
     Args:
         app: what is guarded.
@@ -177,6 +177,7 @@ class RequestGuard:
         state = scope.setdefault("state", {})
         state["open"], state["charge"] = opened, partial(self._buckets.charge, bucket)
         state["who"] = key.name if key else LOOPBACK
+        state["keyed"] = key.scopes if key else frozenset()
         if needed is None or needed in opened:
             return
         # Who may read /v1/openapi.json may learn that no route is there; the app says so.

@@ -15,6 +15,7 @@ from fusionrec.index import Condition, Hits, Index
 from fusionrec.index.batch import CoalescingExactIndex
 from fusionrec.index.compressed import CompressedIndex, CompressedVectors
 from fusionrec.recommend.answer import Answer
+from fusionrec.recommend.example_people import ExamplePerson, example_people
 from fusionrec.recommend.followed_index import FollowedIndex
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
@@ -23,7 +24,8 @@ from fusionrec.service.ui.facets import Facets
 from fusionrec.service.ui.form import form_of, scale_of
 from fusionrec.service.ui.projection import Projection, chart_of
 
-_MADE = ("choices", "scale", "chart")  # for the page, from what an earlier view made
+_MADE = ("choices", "scale", "chart", "examples")  # for the page, from what an earlier view made
+_EXAMPLES = 12  # users to look at
 _QUICK = 4_000_000  # numbers in vectors that NumPy searches in half a millisecond
 
 
@@ -154,6 +156,12 @@ class VersionView:
     def choices(self) -> Facets:
         earlier = self._earlier.get("choices")
         return Facets(self.catalog) if earlier is None else earlier.after(self.catalog)
+
+    @cached_property
+    def examples(self) -> list[ExamplePerson]:
+        """Some of the version's users to look at."""
+        earlier: list[ExamplePerson] | None = self._earlier.get("examples")
+        return example_people(self.catalog, _EXAMPLES) if earlier is None else earlier
 
     @cached_property
     def chart(self) -> Projection:

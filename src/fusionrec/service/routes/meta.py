@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -10,7 +11,8 @@ from fastapi import APIRouter, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from fusionrec.errors import UsageError
+from fusionrec.errors import LedgerError, UsageError
+from fusionrec.service.people_access import opens_people
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import FacetsRequest
 from fusionrec.service.view import VersionView
@@ -19,7 +21,8 @@ _READY_SECONDS = 2.0  # in which it must be known whether the service is ready
 router = APIRouter(tags=["service"])
 
 _FORM = given(
-    "The form", {"name": "shop", "user": [], "filters": [], "version": "v1", "open": ["read"]}
+    "The form",
+    {"name": "shop", "user": [], "filters": [], "version": "v1", "open": ["read"], "people": False},
 )
 _CHOICE = {"value": "acme", "label": "Acme", "count": 12}
 _CHOICES = given("The values", {"choices": [_CHOICE], "more": False})
@@ -36,9 +39,14 @@ _METRICS: dict[int | str, dict[str, Any]] = {
     "/v1/schema", summary="What can be said of a person and asked of an answer", responses=_FORM
 )
 def form(request: Request, state: StateOf) -> Response:
-    """All that a page needs to draw its forms; `open` lists the scopes that the caller may use."""
+    """All that a page needs to draw its forms; `open` lists the scopes that the caller may use, and
+    `people` says whether they may read what others rated.
+    """
     form = state.answer(lambda view: view.form)
-    return as_json({**form, "open": sorted(request.state.open)})
+    people = False
+    with suppress(LedgerError):  # then nobody's profile can be read anyway
+        people = opens_people(request, state)
+    return as_json({**form, "open": sorted(request.state.open), "people": people})
 
 
 @router.get("/v1/choices", summary="The values that a field holds", responses=_CHOICES)
