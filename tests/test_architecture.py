@@ -62,6 +62,7 @@ KNOWN_IN = {
     "snowballstemmer": {"recommend"},
     "safetensors": {"registry", "training"},
     "matplotlib": {"evaluation"},
+    "openTSNE": {"deploy"},
 }
 
 

@@ -126,6 +126,11 @@ class Workspace:
         return self.home / "copies"
 
     @property
+    def maps(self) -> Path:
+        """Neighbourhoods of items, a file for each version; may be deleted at any time."""
+        return self.home / "maps"
+
+    @property
     def verified(self) -> Path:
         """What ``VerifiedFiles`` remembers; may be deleted at any time."""
         return self.home / "verified.json"

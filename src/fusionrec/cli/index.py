@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     "--measure", is_flag=True,
     help="Then compare it with an exact search: recall@10, milliseconds of a search.",
 )  # fmt: skip
+@click.option(
+    "--map/--no-map", "with_map", default=True,
+    help="Whether the map's neighbourhoods are made now, which takes some seconds, for 1,000 items "
+    "or more.  [default: map]",
+)  # fmt: skip
 @click.pass_obj
 def index(
     workspace: Workspace,
@@ -43,6 +48,7 @@ def index(
     place: Place,
     kind: IndexType | None,
     measure: bool,
+    with_map: bool,
 ) -> None:
     """Put a version's vectors into Milvus and make it the active one."""
     from fusionrec.deploy.build import build_index, measure_index
@@ -61,11 +67,24 @@ def index(
         return
     items = int(current(artifact, Ledger.of(workspace)).available.sum())
     say(f"{artifact.version} is active; its {items:,} items are in {name}")
+    if with_map:
+        _make_map(workspace, artifact)
     if measure:
         kind, found = measure_index(workspace, place)
         row = [kind, f"{items:,}", f"{found.queries:,}", f"{found.recall:.4f}"]
         row += [f"{found.p50_ms:.2f}", f"{found.p99_ms:.2f}"]
         show_rows(["Kind", "Items", "Searches", "Recall@10", "p50 ms", "p99 ms"], [row])
+
+
+def _make_map(workspace: Workspace, artifact: Artifact) -> None:
+    """Makes the neighbourhoods of the service's map, where that takes longer than a moment."""
+    from fusionrec.deploy.item_map import MOST, WORTH_WAITING, make_map, open_map
+
+    count = len(artifact.items)
+    if count < WORTH_WAITING or open_map(workspace, artifact) is not None:
+        return
+    say(f"laying out the map: neighbourhoods of the {min(count, MOST):,} best known items")
+    make_map(workspace, artifact, say)
 
 
 def handed_over(workspace: Workspace, version: str, place: Place, error: StoreInUseError) -> None:

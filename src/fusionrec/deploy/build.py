@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from fusionrec.deploy.copies import prune_copies
+from fusionrec.deploy.item_map import prune_maps
 from fusionrec.deploy.deployment import Deployment, deployment_of, place_of, resolve
 from fusionrec.errors import (
     Log,
@@ -267,4 +268,5 @@ def prune(
         for left in leftovers(workspace.models):
             shutil.rmtree(left, ignore_errors=True)
         prune_copies(workspace)
+        prune_maps(workspace)
     return doomed

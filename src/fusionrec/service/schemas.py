@@ -183,10 +183,20 @@ class SearchRequest(ListRequest):
     prefix: bool = Field(default=False, description="Whether the last word may be a beginning.")
 
 
+Way = Annotated[
+    Literal["directions", "neighbourhoods"],
+    Field(
+        description="`directions`: the two in which vectors differ most; `neighbourhoods`: what "
+        "goes together is near."
+    ),
+]
+
+
 class MapRequest(_Request):
     """Who is to be put on the map."""
 
     user: Id | None = None
+    way: Way = "directions"
 
 
 class FacetsRequest(PageRequest):
@@ -223,6 +233,13 @@ class PersonRequest(RecommendRequest):
 
     profile: Profile = {}
     history: list[RatedItem] = Field(default=[], max_length=MOST_NAMED)
+
+
+class MapPersonRequest(PersonRequest):
+    """Who is to be put on the map, and which items beside the best known ones."""
+
+    way: Way = "directions"
+    mark: Ids = Field(default=[], description="Ids of items that are to be on it.")
 
 
 class PeopleRequest(_Body):

@@ -60,6 +60,7 @@ class ServiceSettings(Settings):
     origins: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     copy: int | None = None
+    neighbourhoods: bool = True
     connections: int = 1_000
     connections_per_address: int = 250
     wait_seconds: float = 0.25

@@ -24,6 +24,7 @@ from fusionrec.service.copies import Copies
 from fusionrec.service.event_writer import EventWriter
 from fusionrec.service.folders import Folders
 from fusionrec.service.impressions import ImpressionCounts
+from fusionrec.service.neighbourhoods import ItemMaps
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.telemetry import Metrics
 from fusionrec.service.traffic import TrafficWriter
@@ -71,6 +72,7 @@ class ServiceState:
             ImpressionCounts(self.ledger),
         )
         self._copies, self._viewing = Copies(workspace, log, self._search_copy), threading.Lock()
+        self.maps = ItemMaps(workspace, log, wanted=settings.neighbourhoods)
         self._views: WeakKeyDictionary[Recommender, VersionView] = WeakKeyDictionary()
         self.live = LiveRecommender(
             workspace, place, log, exact=exact, prepare=self._prepare, ledger=self.ledger

@@ -35,8 +35,8 @@ from fusionrec.service.responses import ANSWER, SEVERAL, StateOf, as_json, check
 from fusionrec.service.schemas import (
     Id,
     ListRequest,
+    MapPersonRequest,
     MapRequest,
-    PersonRequest,
     RecommendRequest,
     SearchRequest,
 )
@@ -151,16 +151,20 @@ def search(
 
 @router.get("/v1/map", summary="The best known items in two dimensions")
 def chart(ask: Annotated[MapRequest, Parameters()], state: StateOf) -> Response:
-    """`points` are [id, title, x, y, group]; `axes` is how much of the vectors' variance each axis
-    shows; `you` is where the user is, if anything is known of them.
+    """`points` are [id, title, x, y, group], the best known items first; `axes` is how much of the
+    vectors' variance each of the two main directions shows; `you` is where the user is, if anything
+    is known of them. `way` says how the items are laid out: neighbourhoods, where they are not
+    `ready` yet, are the main directions, and may be in the `making`.
     """
-    return _charted(state, RecommendRequest(user=ask.user))
+    return _charted(state, RecommendRequest(user=ask.user), ask.way)
 
 
 @router.post("/v1/map", summary="The same, with someone on it")
-def chart_person(ask: PersonRequest, state: StateOf) -> Response:
-    """The person is described as in `POST /v1/recommendations`."""
-    return _charted(state, ask)
+def chart_person(ask: MapPersonRequest, state: StateOf) -> Response:
+    """The person is described as in `POST /v1/recommendations`; `mark` names more items that are
+    to be on the map, at its end.
+    """
+    return _charted(state, ask, ask.way, ask.mark)
 
 
 def _read(request: Request) -> RecommendRequest:
@@ -243,12 +247,16 @@ def recommended(
     return response
 
 
-def _charted(state: ServiceState, ask: RecommendRequest) -> Response:
+def _charted(
+    state: ServiceState, ask: RecommendRequest, way: str, mark: Sequence[str] = ()
+) -> Response:
     def made(view: VersionView) -> Response:
         query, _ = build_query(_query_request(ask), view.recommender.finder, state.feedback)
         vector = view.recommender.people.find(query).vector
-        you = {} if vector is None else {"you": view.chart.place(vector)}
-        return as_json({**view.chart.to_json(), **you})
+        near, making = state.maps.of(view.artifact)
+        shown = near if way == "neighbourhoods" else None
+        made = view.chart.drawn(view.catalog, shown, mark, vector)
+        return as_json({**made, "ready": near is not None, "making": making})
 
     return state.answer(made)
 
