@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from fusionrec.deploy.copies import prune_copies
-from fusionrec.deploy.item_map import prune_maps
 from fusionrec.deploy.deployment import Deployment, deployment_of, place_of, resolve
+from fusionrec.deploy.item_map import prune_maps
 from fusionrec.errors import (
     Log,
     Progress,

@@ -1,4 +1,4 @@
-"""Neighbourhoods of a version's items in two dimensions, by t-SNE: a file that may be made again."""
+"""Neighbourhoods of a version's items in two dimensions, by t-SNE; a file that may be remade."""
 
 from __future__ import annotations
 
@@ -147,7 +147,8 @@ def embedded(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     made.optimize(late, momentum=0.8, inplace=True)
     places = np.asarray(made, dtype=np.float64)
     places = places - places.mean(axis=0)
-    return places / max(float(np.abs(places).max()), 1e-12)
+    found: np.ndarray = places / max(float(np.abs(places).max()), 1e-12)
+    return found
 
 
 def _begun(vectors: np.ndarray, seed: int) -> np.ndarray:

@@ -75,7 +75,16 @@ export const userOf = (id) => get(user(id));
 export const said = (id, query) => get(`${user(id)}/feedback`, query);
 export const retract = (id, event) => call("DELETE", `${user(id)}/feedback/${encodeURIComponent(event)}`);
 export const forget = (id) => call("DELETE", user(id));
-export const map = (asked) => call("POST", "v1/map", { body: personOf(asked) });
+
+/** The map, laid out one way; `mark` are ids of items that are to be on it. */
+export const map = (asked, way, mark) =>
+  call("POST", "v1/map", { body: { ...personOf(asked), way, mark } });
+
+/** What a user rated or took, the newest first. */
+export const historyOf = (id, k, offset) => get(`${user(id)}/history`, { k, offset });
+
+/** Some users to look at. */
+export const someUsers = (k) => get("v1/users", { k });
 
 /** Titles that begin like this. */
 export const begun = (q, signal) => get("v1/search", { q, k: 8, prefix: true }, signal);

@@ -8,6 +8,7 @@ import { el } from "./dom.js";
 import { askEarly, takeEarly } from "./early.js";
 import { Filters } from "./filters.js";
 import { givenOf } from "./given.js";
+import { Known } from "./known.js";
 import { openMap } from "./map.js";
 import { Notice } from "./notice.js";
 import { Rows, keptRows, viewSwitch } from "./rows.js";
@@ -87,7 +88,9 @@ function answer(how) {
 
 /** Learns what another key opens; where that fails, so does what is tried again, and says why. */
 async function rekeyed() {
-  if (page.schema) page.schema.open = (await api.schema().catch(() => page.schema)).open;
+  if (!page.schema) return;
+  const { open, people } = await api.schema().catch(() => page.schema);
+  Object.assign(page.schema, { open, people });
 }
 
 async function start() {
@@ -103,6 +106,7 @@ async function start() {
   page.filters = new Filters($("filters").querySelector(".inside"), schema, (where) => change({ where }), failed);
   page.tuning = new Tuning($("filters").querySelector(".inside"), schema, (tuning) => change({ tuning }));
   page.chosen = new Chosen($("chosen"), $("filters").querySelector("summary"), schema, change);
+  page.known = new Known($("known"), schema, { change });
   const open = matchMedia("(min-width: 56rem)").matches;
   for (const id of ["you", "filters"]) $(id).open = open;
   $("panels").classList.add("ready");
@@ -123,6 +127,7 @@ function turn(asked) {
   page.filters.show(asked.where);
   page.tuning.show(asked);
   page.chosen.show(asked);
+  page.known.show(asked);
   $("words").value = asked.q;
   ask();
   learn();
@@ -305,7 +310,10 @@ viewSwitch($("view"), () => page.found && lookAt(page.found));
 $("undo").addEventListener("click", () => page.undo?.());
 $("open-yours").addEventListener("click", () => page.schema && yours());
 $("open-map").addEventListener("click", () => {
-  if (page.schema) openMap(whole(), page.schema, { open: similar, failed });
+  if (page.schema) {
+    const shown = (page.found?.items ?? page.cards.items).map((item) => item.id).slice(0, MOST);
+    openMap(whole(), page.schema, { open: similar, failed }, shown);
+  }
 });
 addEventListener("popstate", () => {
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();

@@ -84,13 +84,20 @@ class Projection:
         return made
 
     def _points(self, catalog: Catalog, rows: np.ndarray, places: np.ndarray) -> list[list[Any]]:
-        """Id, title, x, y and group (a position in ``groups``, or None) of items."""
-        held = _held(catalog, rows)
+        """Id, title, x, y and group (a position in ``groups``, or None) of items; where there is no
+        group, a label of what else they are.
+        """
+        held, field = _held(catalog, rows), _field(catalog)
+
+        def label(value: str) -> str:
+            return value if field is None else field.choices.get(value, value)
+
         ids, of_value = catalog.items.ids, self.of_value
         points = []
         for row, (x, y), some in zip(rows.tolist(), places.tolist(), held, strict=True):
             group = next((of_value[one] for one in some if one in of_value), None)
-            points.append([ids[row], title_of(catalog, row, ids[row]), x, y, group])
+            rest = [label(some[0])] if group is None and some else []
+            points.append([ids[row], title_of(catalog, row, ids[row]), x, y, group, *rest])
         return points
 
 
