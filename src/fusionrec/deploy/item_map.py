@@ -147,8 +147,8 @@ def embedded(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     made.optimize(late, momentum=0.8, inplace=True)
     places = np.asarray(made, dtype=np.float64)
     places = places - places.mean(axis=0)
-    found: np.ndarray = places / max(float(np.abs(places).max()), 1e-12)
-    return found
+    scaled: np.ndarray = places / max(float(np.abs(places).max()), 1e-12)
+    return scaled
 
 
 def _begun(vectors: np.ndarray, seed: int) -> np.ndarray:

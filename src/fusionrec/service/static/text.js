@@ -11,7 +11,7 @@ export function things(schema, count = 2) {
   return count === 1 ? nouns.replace(/s$/, "") : nouns;
 }
 
-const quoted = (title) => `“${title}”`;
+export const quoted = (title) => `“${title}”`;
 
 function listed(texts) {
   return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
