@@ -2,11 +2,12 @@
 
 import { historyOf, someUsers } from "./api.js";
 import { el } from "./dom.js";
-import { NOTHING, visitor } from "./state.js";
+import { NOTHING, visitor, write } from "./state.js";
 import { isThumbs, number } from "./scale.js";
 import { labelOf, many, quoted } from "./text.js";
 
 const EXAMPLES = 6;
+const EXAMPLES_TITLE = "Look as someone else";
 const PAGE = 8; // ratings that are shown, and added
 const WORDS = { like: "liked", dislike: "not for them", hide: "hidden", view: "viewed", taken: "taken", rating: "rated" };
 const DAY = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeZone: "UTC" });
@@ -28,11 +29,17 @@ export class Known {
   async show(asked) {
     const turn = ++this.turn;
     const may = this.schema.people && this.schema.open.includes("feedback");
-    const fresh = JSON.stringify(asked) === JSON.stringify(NOTHING) && !visitor();
+    const fresh = write(asked) === write(NOTHING) && !visitor();
     if (!may || !(asked.user || fresh)) {
       this.node.hidden = true;
       return;
     }
+    // Its place is kept, so that nothing moves when it is filled.
+    this.node.hidden = false;
+    this.title.textContent = asked.user ? `User ${asked.user}` : EXAMPLES_TITLE;
+    this.inside.replaceChildren();
+    if (asked.user) this.node.parentElement.prepend(this.node);
+    else if (!this.node.previousElementSibling) this.node.before(this.node.nextElementSibling);
     // What cannot be had here is told where the answer is asked for.
     const made = await (asked.user ? this.#person(asked.user) : this.#examples()).catch(() => null);
     if (turn !== this.turn) return;
@@ -48,7 +55,7 @@ export class Known {
     const buttons = people.map((one) => el("li", {}, el("button", {
       type: "button", class: "row", on: { click: () => this.act.change({ ...NOTHING, user: one.id }) },
     }, `User ${one.id}`, el("small", {}, this.#taste(one)))));
-    return { title: "Look as someone else", nodes: [el("ul", { class: "people" }, ...buttons)] };
+    return { title: EXAMPLES_TITLE, nodes: [el("ul", { class: "people" }, ...buttons)] };
   }
 
   #taste({ count, likes, favourite }) {
@@ -68,6 +75,7 @@ export class Known {
       ? many(found.trained, events ? "thing" : "rating") + (events ? " taken" : "") : "Not in the training data";
     const facts = this.#profile(found.profile);
     const nodes = [el("p", {}, stored), facts.length ? el("dl", { class: "facts" }, ...facts) : null, list, button];
+    list.tabIndex = 0; // it may be scrolled to
     return { title: `User ${user}`, nodes: nodes.filter(Boolean) };
   }
 

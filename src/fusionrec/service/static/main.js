@@ -108,7 +108,7 @@ async function start() {
   page.chosen = new Chosen($("chosen"), $("filters").querySelector("summary"), schema, change);
   page.known = new Known($("known"), schema, { change });
   const open = matchMedia("(min-width: 56rem)").matches;
-  for (const id of ["you", "filters"]) $(id).open = open;
+  for (const id of ["you", "known", "filters"]) $(id).open = open;
   $("panels").classList.add("ready");
   turn(read());
 }
