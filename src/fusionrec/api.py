@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from fusionrec.recommend.query import Query
     from fusionrec.recommend.query_builder import QueryRequest
     from fusionrec.recommend.recommender import Recommender as Engine
-    from fusionrec.recommend.why_not import WhyNot
     from fusionrec.recommend.user_history import KnownUser
+    from fusionrec.recommend.why_not import WhyNot
     from fusionrec.registry import Artifact
 
 Home = str | Path | None

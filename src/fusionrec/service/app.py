@@ -75,7 +75,14 @@ def create_app(
     app.state.gathering, app.state.turn = Coalescer(), asyncio.Lock()
     app.state.gathering_here = Coalescer(in_loop)
     answers = recommendations.fast_router, people.router, recommendations.router
-    others = histories.router, users.router, items.router, versions.router, traffic.router, meta.router
+    others = (
+        histories.router,
+        users.router,
+        items.router,
+        versions.router,
+        traffic.router,
+        meta.router,
+    )
     for router in (*answers, *others, reference.router):
         app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)
     page_files()  # made at start, so that no request waits for them

@@ -253,9 +253,10 @@ def _charted(
     def made(view: VersionView) -> Response:
         query, _ = build_query(_query_request(ask), view.recommender.finder, state.feedback)
         vector = view.recommender.people.find(query).vector
+        if way == "directions":
+            return as_json(view.chart.drawn(view.catalog, None, mark, vector))
         near, making = state.maps.of(view.artifact)
-        shown = near if way == "neighbourhoods" else None
-        made = view.chart.drawn(view.catalog, shown, mark, vector)
+        made = view.chart.drawn(view.catalog, near, mark, vector)
         return as_json({**made, "ready": near is not None, "making": making})
 
     return state.answer(made)

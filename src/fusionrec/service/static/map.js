@@ -124,8 +124,9 @@ class TasteMap {
   async #lay(way) {
     try {
       const found = await this.act.ask(way);
+      const { ready, making } = this.found;
       this.view.reset();
-      this.#take(found);
+      this.#take({ ready, making, ...found });
       this.ways.querySelector("[aria-pressed=true]")?.focus();
     } catch (error) {
       this.act.failed(error, () => this.#lay(way));
