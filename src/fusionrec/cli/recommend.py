@@ -21,7 +21,6 @@ from fusionrec.workspace import Workspace
 @click.command(
     cls=Command,
     examples=[
-        "fusionrec recommend --user 42",
         "fusionrec recommend --age 30 --gender F --year 1980..1999",
         "fusionrec recommend --user 42 --why-not 318",
     ],

@@ -13,10 +13,7 @@ from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace, write_text
 
 
-@click.command(
-    cls=Command,
-    examples=["fusionrec report", "fusionrec report v1 v2", "fusionrec report v1 -o report.html"],
-)
+@click.command(cls=Command, examples=["fusionrec report", "fusionrec report v1 v2"])
 @click.argument("versions", nargs=-1, metavar="[VERSION] [OTHER]")
 @click.option("--version", "named", metavar="vN", help="The same as VERSION.")
 @click.option(

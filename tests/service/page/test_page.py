@@ -304,6 +304,25 @@ def test_reasons_and_notes_are_shown_as_text(visit, hostile):
     assert hostile in tab.page.locator("#notes").inner_text()
 
 
+def test_titles_are_as_people_say_them(visit):
+    stored = ["Quiet Harbour, The", "Étranger, L'", "Who, The (Live)", "Lost, and The", "The End"]
+    shown = ["The Quiet Harbour", "L'Étranger", "The Who (Live)", "Lost, and The", "The End"]
+
+    def answered(route):
+        body = route.fetch().json()
+        for item, title in zip(body["items"], stored, strict=False):
+            named = [{"id": "1", "title": stored[0]}]
+            item |= {"title": title, "reason": {"kind": "near", "text": f"like {stored[0]}"}}
+            item["reason"]["items"] = named
+        route.fulfill(json=body)
+
+    tab = visit()
+    tab.page.route("**/v1/recommendations", answered)
+    tab.reload()
+    assert tab.page.locator(".card h3").all_inner_texts()[:5] == shown
+    assert tab.cards.first.locator(".reason").inner_text() == f"like {shown[0]}"
+
+
 def test_the_wheel_holds_the_page(tmp_path):
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)

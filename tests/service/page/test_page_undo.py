@@ -42,11 +42,12 @@ def test_a_second_click_at_the_same_point_says_nothing(visit, pause):
     assert len(said(tab)) == 1
     hovered = "[...document.querySelectorAll('.stars label:not(.held *):hover')].length"
     assert tab.look(hovered) == 0
+    tab.page.wait_for_timeout(600)  # until the cards have come to rest
     tab.page.mouse.move(point[0] + 12, point[1])
     box = tab.cards.nth(1).locator(".rating label").nth(3).bounding_box()
     point = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     tab.page.mouse.move(*point)
-    assert tab.look(hovered) == 1
+    tab.page.wait_for_function(f"{hovered} === 1")
     tab.page.mouse.click(*point)
     tab.changed(after)
     assert len(said(tab)) == 2

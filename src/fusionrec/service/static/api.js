@@ -1,5 +1,7 @@
 // The service, as the page asks it.
 
+import { withNaturalTitles } from "./titles.js";
+
 const KEY = "fusionrec.key";
 const PAGE = 12; // items of one answer
 
@@ -31,7 +33,7 @@ async function call(method, path, { query = {}, body, signal } = {}) {
   let response;
   try {
     response = await fetch(path + asQuery(query), { method, headers, body: said, signal });
-    if (response.ok) return response.status === 204 ? null : await response.json();
+    if (response.ok) return response.status === 204 ? null : withNaturalTitles(await response.json());
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Trouble(0, "The service does not answer.");
