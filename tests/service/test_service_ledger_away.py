@@ -35,7 +35,8 @@ def locked(workspace: Workspace) -> Iterator[None]:
 
 @pytest.fixture
 def hasty(indexed):
-    with opened(indexed, write_seconds=0.5, threads=2) as shop:
+    # Nothing is pruned, which would be the first to wait for the ledger.
+    with opened(indexed, write_seconds=0.5, threads=2, impression_days=0) as shop:
         yield shop
 
 
