@@ -28,7 +28,8 @@ def test_answers_appear(visit):
     assert first.locator("h3").inner_text()
     assert first.locator(".categories li").count() >= 1
     assert first.get_by_role("radio").count() == 5
-    assert "Answered by v1" in tab.page.locator("#notes").inner_text()
+    tab.page.get_by_text("How was this made?").click()
+    assert "version v1" in tab.page.locator("#made").inner_text()
     assert tab.look("localStorage.length") == 0
 
 
@@ -301,7 +302,7 @@ def test_reasons_and_notes_are_shown_as_text(visit, hostile):
     tab.page.route("**/v1/recommendations", answered)
     tab.reload()
     assert tab.cards.first.locator(".reason").inner_text() == f"like {hostile}"
-    assert hostile in tab.page.locator("#notes").inner_text()
+    assert hostile in tab.page.locator("#made").text_content()
 
 
 def test_titles_are_as_people_say_them(visit):

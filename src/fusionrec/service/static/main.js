@@ -178,9 +178,13 @@ function tellNothing(text) {
   $("nothing").replaceChildren(text, " ", page.asked.where.length ? clear : "");
 }
 
+function listIn(node, texts) {
+  node.replaceChildren(...texts.filter(Boolean).map((text) => el("li", {}, text)));
+}
+
 function show(answer, items) {
   const { asked, schema } = page;
-  const { kind, notes, more, version } = answer;
+  const { kind, notes, more, version, place } = answer;
   const title = words.headline(kind, asked, schema, Boolean(whole().user));
   $("headline").textContent = title;
   document.title = `${title} · What next?`;
@@ -191,8 +195,11 @@ function show(answer, items) {
   lookAt({ ...answer, items });
   $("end").hidden = false;
   $("more").hidden = !more || items.length > MOST_OFFSET;
-  const about = [...notes, `Answered by ${version}.`];
-  $("notes").replaceChildren(...about.map((text) => el("li", {}, text)));
+  // How words were read, and why nothing is found, helps whoever asked; the rest is for the curious.
+  const helpful = kind === "search" || !items.length;
+  listIn($("notes"), helpful ? notes : []);
+  const searched = place && `The ${words.things(schema)} were searched in: ${place}.`;
+  listIn($("made"), [`Answered by the model's version ${version}.`, searched, ...(helpful ? [] : notes)]);
 }
 
 /** Shows the next items below. */
