@@ -27,12 +27,22 @@ def rate(tab: Tab, stars: int, card: int = 0) -> str:
     return title
 
 
+def middle(tab: Tab, card: int) -> tuple[float, float]:
+    """The middle of a card's fourth star, once the card has come to rest."""
+    tab.page.wait_for_function(
+        "() => document.getAnimations().every((one) => one.playState !== 'running')"
+    )
+    tab.cards.nth(card).scroll_into_view_if_needed()
+    box = tab.cards.nth(card).locator(".rating label").nth(3).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 @pytest.mark.parametrize("pause", [0.1, 0.65])
 def test_a_second_click_at_the_same_point_says_nothing(visit, pause):
     tab = visit(reduced_motion="no-preference")
     before = tab.ids
-    box = tab.cards.nth(1).locator(".rating label").nth(3).bounding_box()
-    point = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    point = middle(tab, 1)
     tab.page.mouse.move(*point)
     tab.page.mouse.click(*point)
     time.sleep(pause)
@@ -42,13 +52,10 @@ def test_a_second_click_at_the_same_point_says_nothing(visit, pause):
     assert len(said(tab)) == 1
     hovered = "[...document.querySelectorAll('.stars label:not(.held *):hover')].length"
     assert tab.look(hovered) == 0
-    tab.page.wait_for_timeout(600)  # until the cards have come to rest
-    tab.page.mouse.move(point[0] + 12, point[1])
-    box = tab.cards.nth(1).locator(".rating label").nth(3).bounding_box()
-    point = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    tab.page.mouse.move(*point)
+    tab.page.mouse.move(point[0] + 12, point[1] + 12)
+    tab.page.mouse.move(*middle(tab, 1))
     tab.page.wait_for_function(f"{hovered} === 1")
-    tab.page.mouse.click(*point)
+    tab.page.mouse.click(*middle(tab, 1))
     tab.changed(after)
     assert len(said(tab)) == 2
 
@@ -56,8 +63,7 @@ def test_a_second_click_at_the_same_point_says_nothing(visit, pause):
 def test_a_double_tap_rates_once(visit):
     tab = visit(viewport=PHONE, has_touch=True, is_mobile=True)
     before = tab.ids
-    box = tab.cards.first.locator(".rating label").nth(3).bounding_box()
-    point = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    point = middle(tab, 0)
     tab.page.touchscreen.tap(*point)
     tab.changed(before)
     tab.page.touchscreen.tap(*point)
@@ -137,6 +143,7 @@ def test_search_shows_the_rating_that_was_given(visit):
 def test_two_tabs_that_undo_one_another(visit):
     tab = visit()
     title = rate(tab, 4)
+    tab.page.locator("#undo").focus()  # so that the message stays, however long the rest takes
     other = Tab(tab.page.context.new_page(), tab.url).open()
     other.page.get_by_role("button", name="Yours").click()
     other.page.get_by_role("button", name="Undo").click()

@@ -1,6 +1,6 @@
 // The service, as the page asks it.
 
-import { withNaturalTitles } from "./titles.js";
+import { natural, withNaturalTitles } from "./titles.js";
 
 const KEY = "fusionrec.key";
 const PAGE = 12; // items of one answer
@@ -79,8 +79,11 @@ export const retract = (id, event) => call("DELETE", `${user(id)}/feedback/${enc
 export const forget = (id) => call("DELETE", user(id));
 
 /** The map, laid out one way; `mark` are ids of items that are to be on it. */
-export const map = (asked, way, mark) =>
-  call("POST", "v1/map", { body: { ...personOf(asked), way, mark } });
+export async function map(asked, way, mark) {
+  const found = await call("POST", "v1/map", { body: { ...personOf(asked), way, mark } });
+  for (const point of found.points) point[1] = natural(point[1]);
+  return found;
+}
 
 /** What a user rated or took, the newest first. */
 export const historyOf = (id, k, offset) => get(`${user(id)}/history`, { k, offset });
