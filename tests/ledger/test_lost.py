@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from builders import python
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import Event, Ledger
+from fusionrec.ledger import Event, Ledger, schema
 from fusionrec.workspace import Workspace
 
 EVENT = Event("1", "u", "i", "view")
@@ -39,10 +39,7 @@ def tables(change: str) -> Callable[[Workspace], None]:
 
     def done(workspace: Workspace) -> None:
         def write(connection) -> None:
-            for table in (
-                *("ledger_schema", "activations", "item_changes", "events", "impressions"),
-                *("profiles", "forgotten", "keys"),
-            ):
+            for table in schema._METADATA.tables:
                 connection.execute(text(f"{change} {table}"))
 
         Ledger(workspace.ledger)._database.write(write)

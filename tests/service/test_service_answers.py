@@ -154,7 +154,7 @@ def test_the_map_shows_where_items_and_the_user_are(shop):
     assert len(found["points"]) == len(artifact.items)
     assert 0 < sum(found["axes"]) <= 1
     assert found["axes"][0] >= found["axes"][1]
-    assert all(g is None or 0 <= g < len(found["groups"]) for *_, g in found["points"])
+    assert all(g is None or 0 <= g < len(found["groups"]) for _, _, _, _, g, *_ in found["points"])
     places = np.array([point[2:4] for point in found["points"]])
     assert np.allclose(places.mean(axis=0), 0, atol=1e-3)
     # Distances on the map are shorter than those of the vectors, and not by much more than said.

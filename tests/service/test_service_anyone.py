@@ -241,9 +241,10 @@ def test_who_is_not_known_and_names_what_is_not_there_hears_of_both(market, ridd
 
 def test_the_map_has_as_many_groups_as_colours(market, monkeypatch):
     monkeypatch.setattr(projection, "_MOST_GROUPS", 2)
-    found = projection.chart_of(Catalog.of(load(market.workspace)))
+    catalog = Catalog.of(load(market.workspace))
+    found = projection.chart_of(catalog)
     assert len(found.groups) == 2
-    groups = {point[4] for point in found.points}
+    groups = {point[4] for point in found.drawn(catalog)["points"]}
     assert groups == {0, 1, None}
 
 

@@ -14,7 +14,8 @@ from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import TrainingError
 from fusionrec.evaluation.protocols import ProtocolOptions, named
-from fusionrec.evaluation.report import render
+from fusionrec.evaluation.report.document import version_page
+from fusionrec.evaluation.report.holdout import find_holdout
 from fusionrec.evaluation.run import evaluate
 from fusionrec.features.history import rating_levels
 from fusionrec.recommend.query import Query, Rated
@@ -57,7 +58,7 @@ def test_a_scale_of_ratings(scale, tmp_path):
         one = opened.people.find(Query(history=[Rated("i1", low), Rated("i2", high)]))
         assert one.vector @ artifact.item_vectors[2] > one.vector @ artifact.item_vectors[1]
     if scale == SCALES["signs"]:
-        assert f"within {low:g} to {high:g}" in render(artifact, data)
+        assert f"within {low:g} to {high:g}" in version_page(artifact, find_holdout(artifact, data))
 
 
 def test_levels_of_ratings_of_any_scale():
@@ -112,7 +113,8 @@ def test_little_data_trains_without_going_astray(data, tmp_path):
 @pytest.mark.parametrize("name", ["one user", "one item", "all equal", "two events"])
 def test_the_report_of_little_data(name, tmp_path):
     data = EDGES[name]
-    render(train(data, recipe(epochs=1, validation=0.3), Workspace(tmp_path)), data)
+    artifact = train(data, recipe(epochs=1, validation=0.3), Workspace(tmp_path))
+    version_page(artifact, find_holdout(artifact, data))
 
 
 def test_what_teaches_nothing_is_said(tmp_path):

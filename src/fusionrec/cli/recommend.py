@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -13,9 +13,11 @@ from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, ask, say, show_json, show_rows
 from fusionrec.errors import UsageError
-from fusionrec.index import Place
 from fusionrec.processors import processors
 from fusionrec.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fusionrec.index import Place
 
 
 @click.command(
