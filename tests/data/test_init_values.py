@@ -137,7 +137,7 @@ def test_buckets_are_for_skewed_numbers():
             "different word",
         ),
         ("tags", [f"['a', 'b{i % 3}']" for i in range(60)], "as text"),
-        ("cover", [f"covers/{i}.jpg" for i in range(60)], "pictures"),
+        ("cover", [f"covers/{i}.svg" for i in range(60)], "pictures"),
     ],
 )
 def test_columns_that_are_left_out(name, values, why):

@@ -80,9 +80,9 @@ def read_frames(
         repeats: of a user's interactions with one item ``last`` or ``first`` stays; ``keep`` keeps
             all, and items may be recommended to who has taken them.
         title: the column that people know an item by; by default ``title`` or ``name``.
-        fields: column -> its kind: ``category``, ``categories``, ``text`` or ``number``, or None to
-            leave it out. Of the others numbers are numbers, lists are categories, texts are a
-            category where they are few and else a text; dates are left out.
+        fields: column -> its kind: ``category``, ``categories``, ``text``, ``number`` or, of items,
+            ``image``, or None to leave it out. Of the others numbers are numbers, lists are
+            categories, texts are a category where they are few and else a text; dates are left out.
         name: what the data set is called.
 
     Raises:

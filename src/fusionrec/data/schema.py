@@ -12,7 +12,7 @@ from fusionrec.errors import DataError
 
 Side = Literal["user", "item"]
 EVENTS = (0.0, 1.0)  # the rating range of events
-FieldKind = Literal["id", "category", "categories", "text", "number"]
+FieldKind = Literal["id", "category", "categories", "text", "number", "image"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Field:
     Attributes:
         name: column name, unique in the schema; letters, digits and underscores.
         kind: ``id`` (outside id, a string), ``category`` (one value), ``categories`` (several
-            values), ``text`` (words in order) or ``number`` (a float; NaN where it is not known).
+            values), ``text`` (words in order), ``number`` (a float; NaN where it is not known), or
+            of items ``image`` (a file's name or a URL, which people see and models do not).
         filterable: whether answers may be filtered by it; items only.
         choices: for categories, every value that is allowed, with the label people read; empty if
             open. They are ranges of numbers where the labels say so; see ``bounds``.
@@ -50,6 +51,8 @@ class Field:
             raise DataError(f"field {self.name}: unknown kind {self.kind!r} or side {self.side!r}")
         if self.buckets and self.kind != "number":
             raise DataError(f"field {self.name}: only numbers fall in buckets, not {self.kind}")
+        if self.kind == "image" and (self.side == "user" or self.filterable):
+            raise DataError(f"field {self.name}: images are of items, and filter no answer")
 
     @property
     def heading(self) -> str:
@@ -143,6 +146,10 @@ class Schema:
     def attributes(self, side: Side) -> tuple[Field, ...]:
         """The fields of a side without its id: a user's profile, an item's content."""
         return tuple(f for f in self.side(side) if f.kind != "id")
+
+    def inputs(self, side: Side) -> tuple[Field, ...]:
+        """The fields of a side that models read: all but images."""
+        return tuple(f for f in self.side(side) if f.kind != "image")
 
     def filters(self) -> tuple[Field, ...]:
         """The item fields that answers may be filtered by."""

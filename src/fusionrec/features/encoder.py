@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -63,19 +63,21 @@ class Encoder:
         for side, positions, table in sides:
             seen = table.take(np.flatnonzero(np.bincount(positions[rows])))
             vocabularies[dataset.schema.id(side).name] = Vocabulary(tuple(seen.ids))
-            for field in dataset.schema.attributes(side):
-                vocabularies[field.name] = learn(field, seen.columns[field.name])
+            for field in dataset.schema.inputs(side):
+                if field.kind != "id":
+                    vocabularies[field.name] = learn(field, seen.columns[field.name])
         return cls(dataset.schema, vocabularies)
 
     @classmethod
     def empty(cls, schema: Schema) -> Encoder:
         """An encoder without vocabularies: every value is unknown."""
-        return cls(schema, {field.name: Vocabulary() for field in schema.fields})
+        return cls(schema, {field.name: Vocabulary() for field in _inputs(schema)})
 
     def encode(
         self, side: Side, ids: Sequence[str | None], columns: Mapping[str, Sequence[Any]]
     ) -> Features:
-        """Encodes n users or items: field name -> array, in the schema's order (see the class).
+        """Encodes n users or items: field name -> array, in the order of ``Schema.inputs`` (see the
+        class).
 
         Args:
             side: users or items.
@@ -83,7 +85,7 @@ class Encoder:
             columns: attribute name -> n values; None, or a missing name, where unknown.
         """
         encoded: Features = {}
-        for field in self.schema.side(side):
+        for field in self.schema.inputs(side):
             values: Sequence[Any] = ids if field.kind == "id" else columns.get(field.name, ())
             if len(values) == 0:
                 values = [None] * len(ids)
@@ -178,11 +180,15 @@ class Encoder:
             vocabularies = {
                 name: Vocabulary.from_json(v) for name, v in value["vocabularies"].items()
             }
-            if vocabularies.keys() != {field.name for field in schema.fields}:
+            if vocabularies.keys() != {field.name for field in _inputs(schema)}:
                 raise ArtifactError(f"{path}: its vocabularies are not those of its schema")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
             raise ArtifactError(f"{path}: not an encoder ({error!r})") from error
         return cls(schema, vocabularies)
+
+
+def _inputs(schema: Schema) -> tuple[Field, ...]:
+    return tuple(field for side in get_args(Side) for field in schema.inputs(side))
 
 
 def _parse_value(field: Field, text: str) -> Any:

@@ -20,7 +20,9 @@ def flatten(encoder: Encoder, side: Side, features: Features, *, texts: bool = T
     """
     count = len(next(iter(features.values())))
     columns = [np.empty((count, 0), dtype=np.float32)]
-    for field in encoder.schema.attributes(side):
+    for field in encoder.schema.inputs(side):
+        if field.kind == "id":
+            continue
         value, size = features[field.name], encoder.width(field)
         if field.kind == "category":
             flat = np.zeros((count, size), dtype=np.float32)

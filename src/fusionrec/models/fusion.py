@@ -44,7 +44,7 @@ class Tower(Fields):
     """
 
     def __init__(self, encoder: Encoder, side: Side, settings: FusionSettings) -> None:
-        super().__init__(encoder, encoder.schema.side(side), settings)
+        super().__init__(encoder, encoder.schema.inputs(side), settings)
         self.joined = nn.Linear(self.width, settings.dim)
 
     def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:

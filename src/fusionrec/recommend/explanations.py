@@ -214,7 +214,8 @@ class Explainer:
         if self.catalog.counts[row] or not self.artifact.has_towers:
             return None
         content = self.catalog.items.row(row)
-        known = [f.name for f in self.artifact.schema.attributes("item") if _known(content[f.name])]
+        read = [f for f in self.artifact.schema.inputs("item") if f.kind != "id"]
+        known = [f.name for f in read if _known(content[f.name])]
         names = _listed([name.replace("_", " ").capitalize() for name in known])
         what = "new here" if row >= len(self.artifact.items) else f"not {self._done} yet"
         return Reason("new", f"{what}, placed by its {names}" if names else what)

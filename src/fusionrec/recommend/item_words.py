@@ -95,6 +95,8 @@ def item_words(schema: Schema, content: Mapping[str, Any]) -> list[str]:
     words: list[str] = []
     for field in sorted(schema.attributes("item"), key=lambda one: one.name != schema.title):
         value = content[field.name]
+        if field.kind == "image":
+            continue
         if field.kind == "number":
             year = field.filterable and value is not None and _FIRST_YEAR <= value <= _LAST_YEAR
             if year and float(value).is_integer():

@@ -22,6 +22,7 @@ from fusionrec.service.problems import EVERY_ROUTE, handle
 from fusionrec.service.responses import check_once
 from fusionrec.service.routes import (
     histories,
+    images,
     items,
     meta,
     page,
@@ -79,6 +80,7 @@ def create_app(
         histories.router,
         users.router,
         items.router,
+        images.router,
         versions.router,
         traffic.router,
         meta.router,

@@ -80,6 +80,7 @@ class RequestGuard:
         self._hide = hide
         self._app, self._settings, self._key_of, self._seen = app, settings, key_of, seen
         self._loopback = settings.loopback
+        self._hardened = _hardened(settings)
         self._buckets = TokenBuckets(settings.rate, settings.burst)
         # SHA-256 of the secrets that were verified lately -> the bucket of each.
         self._verified: Recent[bytes, str] = Recent(1_000)
@@ -101,7 +102,7 @@ class RequestGuard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _harden(message, scope["path"])
+                _harden(message, scope["path"], self._hardened)
             await send(message)
 
         try:
@@ -263,12 +264,21 @@ def _check_single(headers: Headers) -> None:
         raise Refused(400, "a body is sent as it is, or chunked", "leave other encodings out")
 
 
-def _harden(message: Message, path: str) -> None:
+def _hardened(settings: ServiceSettings) -> dict[bytes, bytes]:
+    """The security headers, with the sources of pictures that the settings allow."""
+    policy, own = b"", dict(_HARDENED)
+    if settings.images:
+        policy += b" blob:"  # pictures that the page asked for with a key
+    policy += b"".join(f" https://{host}".encode() for host in settings.image_hosts)
+    return own | ({_OWN_POLICY: own[_OWN_POLICY] + b"; img-src 'self'" + policy} if policy else {})
+
+
+def _harden(message: Message, path: str, hardened: dict[bytes, bytes]) -> None:
     """Adds the security headers to a response, and ``Cache-Control`` where it has none."""
-    at_desk, hardened = is_at_desk(path), dict(_HARDENED)
+    at_desk = is_at_desk(path)
     if at_desk or path == REFERENCE:
         own = {name: value for name, value in message["headers"] if name == _OWN_POLICY}
-        hardened |= {**(_AT_DESK if at_desk else {}), **own}
+        hardened = {**hardened, **(_AT_DESK if at_desk else {}), **own}
     headers = [header for header in message["headers"] if header[0] not in _NAMES]
     if not any(name == b"cache-control" for name, _ in headers):
         kept = not (at_desk or path.startswith("/v1"))

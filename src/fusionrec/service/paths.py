@@ -72,5 +72,7 @@ class _Part(_Id):
 register_url_convertor("item", _Id("similar", "restore", "why-not"))
 register_url_convertor("user", _Id("feedback(?:/[^/]*)?", "history"))
 register_url_convertor("event", _Part())
+register_url_convertor("image", _Id())
 register_url_convertor("version", _Id("activate"))
 ITEM, USER, VERSION = "/v1/items/{id:item}", "/v1/users/{id:user}", "/v1/versions/{name:version}"
+IMAGE = "/v1/images/{name:image}"

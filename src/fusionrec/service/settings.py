@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,6 +12,7 @@ from fusionrec.config import Settings, check, settings_table
 from fusionrec.deploy.deployment import COPIED
 from fusionrec.workspace import Workspace
 
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?")
 SHOWN_DAYS = 30.0  # in which it counts what a user was shown
 
 
@@ -26,6 +28,8 @@ class ServiceSettings(Settings):
         hosts: names by which it may be asked (the header ``Host`` without a port), beside those of
             the loopback address. At another address any name, if none is listed.
         origins: other origins whose pages may ask, such as ``https://shop.example``.
+        images: the folder of the items' pictures, as seen from the workspace's; empty: none.
+        image_hosts: hosts from which the page may load pictures, by https.
         proxies: addresses of reverse proxies whose ``X-Forwarded-For`` is believed.
         copy: up to this many items a copy of the vectors in memory is searched, exactly, or of
             many vectors approximately (``is_compressed``); the store is opened, verified and
@@ -58,6 +62,8 @@ class ServiceSettings(Settings):
     workers: int = 1
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    images: str = ""
+    image_hosts: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     copy: int | None = None
     neighbourhoods: bool = True
@@ -94,6 +100,9 @@ class ServiceSettings(Settings):
         check(days == 0 or SHOWN_DAYS <= days < math.inf, text)
         check(self.copy is None or self.copy >= 0, f"copy must be 0 or more, got {self.copy}")
         check(self.stop_seconds >= 0, f"stop_seconds must be 0 or more, got {self.stop_seconds}")
+        for name in self.image_hosts:  # they stand in a header, so nothing else may
+            said = f"an image host is such as img.example.org, in small letters, got {name!r:.200}"
+            check(bool(_HOST.fullmatch(name)), said)
         for proxy in self.proxies:
             check(bool(_network(proxy)), f"a proxy is an address such as 10.0.0.2, got {proxy!r}")
         for origin in self.origins:

@@ -23,6 +23,7 @@ from fusionrec.registry import Artifact
 from fusionrec.service.copies import Copies
 from fusionrec.service.event_writer import EventWriter
 from fusionrec.service.folders import Folders
+from fusionrec.service.images import Images
 from fusionrec.service.impressions import ImpressionCounts
 from fusionrec.service.neighbourhoods import ItemMaps
 from fusionrec.service.settings import ServiceSettings
@@ -64,6 +65,7 @@ class ServiceState:
         self.reserve = exact
         self.ledger = Ledger.of(workspace, settings.write_seconds, settings.ledger_seconds)
         check_keys(self.ledger, settings)
+        self.images = Images.of(workspace.home, settings.images)
         self.folders = Folders(workspace.home)
         self.metrics = Metrics()
         self._damage = -math.inf, ""  # when a part of the model could not be read, and why

@@ -84,7 +84,7 @@ class FusionNetwork(nn.Layer):
         inputs = {name: paddle.to_tensor(x[positions]) for name, x in self._encoded[side].items()}
         ids = {"user": self.settings.user_id_dropout, "item": self.settings.item_id_dropout}
         shares = {"id": ids[side], "category": self.settings.attribute_dropout}
-        for field in self.schema.side(side):
+        for field in self.schema.inputs(side):
             share = shares["category"] if field.buckets else shares.get(field.kind, 0.0)
             withhold(inputs, field, share, rng)
         tower = self.user if side == "user" else self.item

@@ -84,8 +84,8 @@ def attributes_of(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def _columns(encoder: Encoder, side: Side, dataset: Dataset) -> np.ndarray:
     table = dataset.users if side == "user" else dataset.items
-    fields = encoder.schema.attributes(side)
-    if all(field.kind == "text" for field in fields):
+    fields = encoder.schema.inputs(side)
+    if all(field.kind in ("id", "text") for field in fields):
         return np.zeros((len(table), 0))
     flat = flatten(encoder, side, encoder.encode_table(side, table), texts=False)
     known: np.ndarray = centred(flat, means(flat)).astype(np.float64)

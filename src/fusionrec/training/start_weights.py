@@ -60,7 +60,7 @@ def _former(artifact: Artifact) -> dict[str, np.ndarray]:
 def _reading(encoder: Encoder, names: Mapping[str, np.ndarray]) -> Iterator[tuple[str, Field]]:
     """The weights whose rows stand for a field's values, and the field."""
     branches: dict[str, Sequence[Field]] = {
-        side: encoder.schema.side(side) for side in get_args(Side)
+        side: encoder.schema.inputs(side) for side in get_args(Side)
     }
     if "user.branches.0.dense.weight" not in names:  # the user is known by profile and history
         branches["user.profile"] = encoder.schema.attributes("user")

@@ -178,7 +178,10 @@ def _pairs(now: Mapping[str, Any], before: Mapping[str, Any], prefix: str = "") 
 
 def _differing_fields(before: Schema, now: Schema) -> list[str]:
     """What differs between two schemas that a network must know, in words."""
-    sides = ({f.name: (f.side, f.kind, f.buckets) for f in one.fields} for one in (before, now))
+    sides = (
+        {f.name: (f.side, f.kind, f.buckets) for f in one.fields if f.kind != "image"}
+        for one in (before, now)
+    )
     former, fields = sides
     found = [f"{name} is missing here" for name in former if name not in fields]
     found += [f"{name} is new here" for name in fields if name not in former]

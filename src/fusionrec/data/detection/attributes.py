@@ -15,6 +15,7 @@ from fusionrec.data.detection.column_stats import (
     ADDRESS,
     CODE,
     EMAIL,
+    IMAGE,
     NESTED,
     PHONE,
     URL,
@@ -58,9 +59,10 @@ def guess_attribute(stats: ColumnStats, side: Side) -> Attribute | str:
         return "it is empty"
     if len(stats.known) == 1 and stats.filled == stats.rows:
         return f"every row says {shown(next(iter(stats.known)))}"
-    if why_not := _personal(stats, side) or _unreadable(stats):
+    if why_not := _personal(stats, side):
         return why_not
-    guessed = _several(stats) or _number(stats) or _worded(stats)
+    guessed = _pictures(stats, side) or _unreadable(stats) or _several(stats) or _number(stats)
+    guessed = guessed or _worded(stats)
     if isinstance(guessed, str):
         return guessed
     missing = tuple(dict.fromkeys(value.strip() for value in stats.unknown[:_MOST_MISSING]))
@@ -69,7 +71,7 @@ def guess_attribute(stats: ColumnStats, side: Side) -> Attribute | str:
         why = (*why, f'{" and ".join(map(shown, missing))} seems to mean "not known"')
     if stats.filled < stats.rows:
         why = (*why, f"empty in {stats.rows - stats.filled:,} of {stats.rows:,} rows")
-    filtered = side == "item" and guessed.column.kind != "text"
+    filtered = side == "item" and guessed.column.kind not in ("text", "image")
     column = replace(guessed.column, missing=missing, filter=filtered)
     return replace(guessed, column=column, why=why)
 
@@ -93,6 +95,12 @@ def _personal(stats: ColumnStats, side: Side) -> str:
     elif of_people and stats.unique > 0.5 and stats.words > 4:
         why = "what people wrote about themselves"
     return f"personal data: {why}" if why else ""
+
+
+def _pictures(stats: ColumnStats, side: Side) -> Attribute | None:
+    if side == "user" or stats.lists or not mostly(stats, IMAGE):
+        return None
+    return _made(stats, f"pictures by their names, such as {stats.examples(2)}", kind="image")
 
 
 def _unreadable(stats: ColumnStats) -> str:

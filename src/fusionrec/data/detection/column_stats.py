@@ -26,6 +26,7 @@ _MOST_UNITS = 3  # words behind numbers; with more they are names that begin wit
 _SHOWN = 40  # characters of a value that are shown
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+IMAGE = re.compile(r"(?!http:|//)\S(.*\S)?\.(jpe?g|png|gif|webp)", re.IGNORECASE)
 URL = re.compile(r"(https?:)?//\S+|www\.\S+|\S+\.(jpe?g|png|gif|webp|svg)", re.IGNORECASE)
 PHONE = re.compile(r"(\+|00|\()[\d() ./-]{6,20}|\d{2,5}[ ./-]\d{3}[\d ./-]{3,12}")
 ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){4,7}", re.IGNORECASE)

@@ -26,7 +26,9 @@ LONGEST_TEXT = 10_000
 _NEAR = 0.05  # share of ids; if so many are nearly alike, they are likely written in two ways
 _MATCHED = 0.1  # share of users or items; a table with fewer of them may have other ids
 _JOINER = "\x1f"  # between the categories of a list, when joined
-_UNKNOWN: Mapping[str, Any] = {"category": "", "categories": (), "text": "", "number": math.nan}
+_UNKNOWN: Mapping[str, Any] = {
+    "category": "", "categories": (), "text": "", "number": math.nan, "image": "",
+}  # fmt: skip
 
 
 class EntityReader:

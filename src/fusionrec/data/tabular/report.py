@@ -207,7 +207,7 @@ def _field(field: Field, column: Sequence[Any]) -> FieldStats:
         known = [value for value in column if value]
         several = field.kind == "categories"
         counts = Counter(chain.from_iterable(known) if several else known)
-        often = {} if field.kind == "text" else dict(counts.most_common(5))
+        often = {} if field.kind in ("text", "image") else dict(counts.most_common(5))
         distinct = len(counts)
     sizes = len(known), len(column) - len(known), distinct
     return FieldStats(field.name, field.side, field.kind, *sizes, often)

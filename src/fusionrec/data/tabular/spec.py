@@ -35,7 +35,7 @@ class FieldSpec(Settings):
     """One attribute: the table ``[users.fields.NAME]`` or ``[items.fields.NAME]``.
 
     Attributes:
-        kind: ``category``, ``categories``, ``text`` or ``number``.
+        kind: ``category``, ``categories``, ``text``, ``number`` or, of items, ``image``.
         column: its name in the file; empty: the field's own name.
         separator: between several categories.
         missing: values that mean "not known", as the empty one does.
@@ -60,6 +60,7 @@ class FieldSpec(Settings):
             )
         check(bool(self.separator), "separator must not be empty")
         check(not self.buckets or self.kind == "number", "buckets are of numbers only")
+        check(not self.filter or self.kind != "image", "no answer is filtered by an image")
 
 
 @dataclass(frozen=True)
@@ -275,6 +276,7 @@ def _file_of(tables: dict[str, Any]) -> _File:
     file = _File.from_dict(tables)
     for name, column in file.users.fields.items():
         check(not column.filter, f"users.fields.{name}: only items are filtered")
+        check(column.kind != "image", f"users.fields.{name}: only items have images")
         if name in file.items.fields:
             raise ConfigError(
                 f"users.fields.{name} and items.fields.{name} have one name",

@@ -149,7 +149,7 @@ class Protocol(ABC):
             )
         if not schema.attributes("user"):
             lacks["new-user"] = "has no profiles, and protocol new-user knows nothing else of users"
-        if not schema.attributes("item"):
+        if len(schema.inputs("item")) == 1:  # the id
             lacks["new-item"] = (
                 "says nothing of its items, and protocol new-item knows nothing else of one"
             )

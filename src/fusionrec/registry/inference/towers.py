@@ -51,7 +51,7 @@ class TowerRunner:
             settings = settings.tower
         self._side, self._encoder = side, encoder
         weights = Weights(folder, side, prefix)
-        self._fields = Fields(weights, encoder, encoder.schema.side(side), settings)
+        self._fields = Fields(weights, encoder, encoder.schema.inputs(side), settings)
         self._joined = dense(weights, "joined", self._fields.width, settings.dim)
         weights.end()
 
@@ -177,7 +177,7 @@ def check_rows(features: Features, side: Side, encoder: Encoder) -> None:
     Raises:
         ArtifactError: a row is not.
     """
-    for field in encoder.schema.side(side):
+    for field in encoder.schema.inputs(side):
         values, size = features.get(field.name), encoder.width(field)
         if values is None or values.dtype != np.int64:
             continue  # not read by a tower that reads histories, or no row numbers

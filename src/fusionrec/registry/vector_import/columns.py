@@ -26,6 +26,7 @@ MAX_CATEGORY_LENGTH = 1_000  # characters of such a text; longer ones are prose
 MAX_FILTERS = (MAX_COLUMNS - 4) // 2  # a filter takes up to two of a collection's columns
 _FORMS: dict[FieldKind, Form] = {
     "category": "text", "text": "text", "categories": "texts", "number": "number",
+    "image": "text",
 }  # fmt: skip
 
 

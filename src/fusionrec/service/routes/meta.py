@@ -40,13 +40,16 @@ _METRICS: dict[int | str, dict[str, Any]] = {
 )
 def form(request: Request, state: StateOf) -> Response:
     """All that a page needs to draw its forms; `open` lists the scopes that the caller may use, and
-    `people` says whether they may read what others rated.
+    `people` says whether they may read what others rated; `images` where pictures come from.
     """
     form = state.answer(lambda view: view.form)
     people = False
     with suppress(LedgerError):  # then nobody's profile can be read anyway
         people = opens_people(request, state)
-    return as_json({**form, "open": sorted(request.state.open), "people": people})
+    hosts = list(state.settings.image_hosts)
+    images = {"files": state.images is not None, "hosts": hosts}
+    opened = sorted(request.state.open)
+    return as_json({**form, "open": opened, "people": people, "images": images})
 
 
 @router.get("/v1/choices", summary="The values that a field holds", responses=_CHOICES)

@@ -78,6 +78,18 @@ export const said = (id, query) => get(`${user(id)}/feedback`, query);
 export const retract = (id, event) => call("DELETE", `${user(id)}/feedback/${encodeURIComponent(event)}`);
 export const forget = (id) => call("DELETE", user(id));
 
+/** The address of a picture in the service's own folder. */
+const imageAt = (name) => `v1/images/${encodeURIComponent(name)}`;
+
+/** What an element loads to show such a picture, which must not name a key. */
+export async function image(name) {
+  const key = sessionStorage.getItem(KEY);
+  if (!key) return imageAt(name);
+  const response = await fetch(imageAt(name), { headers: { Authorization: `Bearer ${key}` } });
+  if (!response.ok) throw await troubleOf(response);
+  return URL.createObjectURL(await response.blob());
+}
+
 /** The map, laid out one way; `mark` are ids of items that are to be on it. */
 export async function map(asked, way, mark) {
   const found = await call("POST", "v1/map", { body: { ...personOf(asked), way, mark } });

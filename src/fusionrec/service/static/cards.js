@@ -1,11 +1,11 @@
 // The answer as cards, which move to their new places when the answer changes.
 
-import { cover } from "./cover.js";
 import { el, still } from "./dom.js";
 import { inBrief } from "./given.js";
 import { facts, predicted } from "./item_details.js";
 import { hold } from "./pointer.js";
 import { opinion, showGiven } from "./rating.js";
+import { picture } from "./picture.js";
 import { reasonsOf } from "./explanation.js";
 
 const MOVE = { duration: 420, easing: "cubic-bezier(.2, .7, .2, 1)" };
@@ -35,7 +35,7 @@ function cardOf(item, schema, act) {
   const node = el(
     "li",
     { class: "card", data: { id: item.id } },
-    cover(item.title, categories[0]),
+    picture(item, schema),
     el("h3", { tabindex: "-1" }, item.title),
     el("p", { class: "numbers" }, numbers.join(" · ")),
     el("ul", { class: "categories", "aria-label": "Categories" },

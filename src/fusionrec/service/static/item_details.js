@@ -14,7 +14,7 @@ export function facts(item, schema) {
   const found = { numbers: [], categories: [], texts: [] };
   for (const field of schema.item) {
     const value = item.content[field.name];
-    if (value === undefined || value === null) continue;
+    if (value === undefined || value === null || field.kind === "image") continue;
     if (field.kind === "number") found.numbers.push(`${field.label} ${number(value)}`);
     else if (field.kind === "text") found.texts.push(value);
     else found.categories.push(...[value].flat().map((one) => labelOf(field, one)));

@@ -3,6 +3,7 @@
 import { similar } from "./api.js";
 import { dialog, el } from "./dom.js";
 import { factLine } from "./item_details.js";
+import { picture } from "./picture.js";
 import { hold } from "./pointer.js";
 import { things } from "./text.js";
 
@@ -45,7 +46,8 @@ export function openSimilar(item, schema, act) {
 
 function row(item, schema, go) {
   const about = el("small", {}, factLine(item, schema));
-  const button = el("button", { type: "button", class: "row" }, item.title, about.textContent && about);
+  const button = el("button", { type: "button", class: "row" },
+    picture(item, schema), item.title, about.textContent && about);
   button.addEventListener("click", () => go(item));
   return el("li", {}, button);
 }
