@@ -35,9 +35,10 @@ function named(item, { item: fields, images }) {
 /** The picture of an item, without a text of its own: its title stands beside it. */
 export function picture(item, schema) {
   const drawn = cover(item.title, facts(item, schema).categories[0]);
+  // Where items have pictures, covers are as large, so that nothing moves when one comes.
+  if (schema.item.some(({ kind }) => kind === "image")) drawn.classList.add("pictured");
   const source = named(item, schema);
   if (!source) return drawn;
-  drawn.classList.add("pictured"); // as large as the picture, so that nothing moves when it comes
   wanted.set(drawn, async () => {
     const node = el("img", { class: "cover pictured", alt: "", decoding: "async" });
     const free = () => node.src.startsWith("blob:") && URL.revokeObjectURL(node.src);
