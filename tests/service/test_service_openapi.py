@@ -15,6 +15,7 @@ with warnings.catch_warnings():
 
 ROUTES = {
     "/v1/recommendations": {"get", "post"},
+    "/v1/images/{name}": {"get"},
     "/v1/items/{id}": {"get", "put", "delete"},
     "/v1/items/{id}/similar": {"get"},
     "/v1/items/{id}/restore": {"post"},
