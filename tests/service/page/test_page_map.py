@@ -15,7 +15,7 @@ def test_more_like_this(visit):
     dialog = tab.page.get_by_role("dialog", name=f"More like {first}")
     rows = dialog.locator(".rows button")
     rows.nth(9).wait_for()
-    second = rows.first.inner_text().splitlines()[0]
+    second = rows.first.locator("span").inner_text()
     rows.first.press("Enter")
     tab.page.get_by_role("dialog", name=f"More like {second}").wait_for()
     tab.close_dialog()

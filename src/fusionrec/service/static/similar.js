@@ -47,7 +47,7 @@ export function openSimilar(item, schema, act) {
 function row(item, schema, go) {
   const about = el("small", {}, factLine(item, schema));
   const button = el("button", { type: "button", class: "row" },
-    picture(item, schema), item.title, about.textContent && about);
+    picture(item, schema), el("span", {}, item.title), about.textContent && about);
   button.addEventListener("click", () => go(item));
   return el("li", {}, button);
 }
